@@ -1,0 +1,92 @@
+//! Step 1: whose packet is it? The flow is named by the socket itself.
+
+use crate::maps::{FLOWS, SOCKETS, SUMS};
+use aya_ebpf::{
+    helpers::{bpf_sk_fullsock, generated::bpf_sk_storage_get},
+    programs::TcContext,
+};
+use aya_log_ebpf::warn;
+use core::ptr;
+use rtp_common::{
+    flow::{FlowState, Slot},
+    reason::{Drop, Skip},
+    sums,
+};
+
+/// A flow and its slot.
+pub struct Flow {
+    pub state: *mut FlowState,
+    pub slot: u32,
+}
+
+/// The flow of the socket that sent this packet.
+#[inline(always)]
+pub fn of_socket(ctx: &TcContext) -> Result<Flow, Skip> {
+    // SAFETY: the context is valid for the program's run; the verifier makes us
+    // check each pointer that a helper returns.
+    let slot = unsafe {
+        let sk = (*ctx.skb.skb).__bindgen_anon_2.sk;
+        if sk.is_null() {
+            return Err(Skip::NoSocket);
+        }
+        // A time-wait or request socket has no storage.
+        let sk = bpf_sk_fullsock(sk);
+        if sk.is_null() {
+            return Err(Skip::NoSocket);
+        }
+        bpf_sk_storage_get(ptr::from_ref(&SOCKETS).cast_mut().cast(), sk.cast(), ptr::null_mut(), 0)
+            .cast::<Slot>()
+    };
+    if slot.is_null() {
+        return Err(Skip::NotAFlow);
+    }
+    // SAFETY: not null, and socket storage of type `Slot`.
+    of_slot(unsafe { (*slot).index }).ok_or(Skip::NotAFlow)
+}
+
+/// The flow in `slot`.
+#[inline(always)]
+pub fn of_slot(slot: u32) -> Option<Flow> {
+    FLOWS.get_ptr_mut(slot).map(|state| Flow { state, slot })
+}
+
+impl Flow {
+    /// The part that user space writes. It may change under us: read each
+    /// field once.
+    #[inline(always)]
+    pub fn settings(&self) -> &FlowState {
+        // SAFETY: an array map's value lives as long as the map, which lives
+        // as long as the program.
+        unsafe { &*self.state }
+    }
+
+    /// The payload sum of packet `number`.
+    #[inline(always)]
+    pub fn payload_sum(&self, number: u64) -> Result<u16, Drop> {
+        let ring = SUMS.get_ptr(self.slot).ok_or(Drop::Sum)?;
+        // SAFETY: the ring is an array map's value, the index is below its length.
+        let entry = unsafe { ptr::read_volatile((*ring).as_ptr().add(sums::index(number))) };
+        sums::lookup(entry, number).ok_or(Drop::Sum)
+    }
+
+    /// Counts a packet that was dropped; says so the first time.
+    #[cold]
+    #[inline(always)]
+    pub fn count_drop(&self, ctx: &TcContext, reason: Drop) {
+        // SAFETY: an array map's value; `reason` is below the array's length.
+        let before = unsafe {
+            let count = &raw mut (*self.state).drops[reason as usize];
+            let before = *count;
+            *count = before + 1;
+            before
+        };
+        if before == 0 {
+            warn!(
+                ctx,
+                "flow in slot {}: first packet dropped for reason {} (see `krtp flows`)",
+                self.slot,
+                reason as u32
+            );
+        }
+    }
+}

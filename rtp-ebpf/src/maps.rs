@@ -1,0 +1,69 @@
+//! The maps. `FLOWS` and `SUMS` are shared memory with user space; bpftool
+//! prints them by field name from their BTF.
+
+use crate::flow::Flow;
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    btf_maps::{Array, PerCpuArray, SkStorage},
+    macros::btf_map,
+};
+use rtp_common::{
+    flow::{FlowState, Slot},
+    reason::{SKIPS, Skip},
+    sums::Ring,
+};
+
+/// Slots where user space does not ask for another number at load.
+const DEFAULT_FLOWS: usize = 64;
+
+/// The flows' states, by slot.
+#[btf_map]
+pub static FLOWS: Array<FlowState, DEFAULT_FLOWS, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// The flows' payload sums, by slot.
+#[btf_map]
+pub static SUMS: Array<Ring, DEFAULT_FLOWS, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// Which slot a socket's flow has. The entry dies with the socket.
+#[btf_map]
+pub static SOCKETS: SkStorage<Slot> = SkStorage::new();
+
+/// What this CPU knows of the batch whose segments are passing.
+#[btf_map]
+pub static BATCH: PerCpuArray<Batch, 1> = PerCpuArray::new();
+
+/// Packets that carried our mark and were passed on untouched, by
+/// [`Skip`].
+#[btf_map]
+pub static SKIPPED: PerCpuArray<u64, SKIPS> = PerCpuArray::new();
+
+/// A batch between the first pass and the last of its segments. Segmentation
+/// and both passes run in one go on one CPU with softirqs off (`bpf_redirect`
+/// from tc transmits in place, and the segmenter has no queue), so that one
+/// entry per CPU is enough.
+#[repr(C)]
+pub struct Batch {
+    /// Number of the next segment's packet.
+    pub next_number: u64,
+    /// `skb->priority` of the batch and of all its segments; zero: none.
+    pub priority: u32,
+    /// Slot of its flow.
+    pub slot: u32,
+}
+
+impl Batch {
+    /// Whether this is the batch of `flow` that carries `priority`.
+    #[inline(always)]
+    pub fn is(&self, flow: &Flow, priority: u32) -> bool {
+        self.priority == priority && self.slot == flow.slot
+    }
+}
+
+/// Counts a packet of another's that carried our mark.
+#[inline(always)]
+pub fn count_skip(skip: Skip) {
+    if let Some(count) = SKIPPED.get_ptr_mut(skip as u32) {
+        // SAFETY: a per-CPU value, and nothing interrupts this program on this CPU to touch it.
+        unsafe { *count += 1 };
+    }
+}

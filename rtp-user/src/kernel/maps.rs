@@ -1,0 +1,192 @@
+//! The maps as shared memory: no system call to lay a sum or to read a
+//! counter.
+
+use crate::process::Process;
+use aya::maps::{Map, MapData};
+use memmap2::{MmapOptions, MmapRaw};
+use rtp_common::{flow::FlowState, sums, timeline::Piece};
+use std::{
+    io,
+    marker::PhantomData,
+    os::fd::{AsFd, AsRawFd},
+    ptr,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// Why a map cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MapError {
+    /// The kernel refused to map it.
+    #[error("cannot map the BPF map {name}: {source}")]
+    Mmap {
+        /// The map.
+        name: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// Another kind of map, or other sizes: not ours, or of another version.
+    #[error("the BPF map {0} has another shape than this version of krtp needs: detach and attach again")]
+    Shape(&'static str),
+    /// aya's view of the same.
+    #[error("the BPF map is of another kind: {0}")]
+    Kind(#[source] aya::maps::MapError),
+    /// Every slot belongs to a living process.
+    #[error("all {0} flow slots are taken: end a stream, or attach with more (krtp attach --flows N)")]
+    Full(u32),
+}
+
+/// An array map in our address space.
+#[derive(Debug)]
+struct Shared<T> {
+    memory: MmapRaw,
+    data: MapData,
+    len: u32,
+    entries: PhantomData<T>,
+}
+
+impl<T> Shared<T> {
+    fn open(map: Map, name: &'static str) -> Result<Self, MapError> {
+        let Map::Array(data) = map else {
+            return Err(MapError::Shape(name));
+        };
+        let info = data.info().map_err(MapError::Kind)?;
+        if info.value_size() as usize != size_of::<T>() || size_of::<T>() % 8 != 0 {
+            return Err(MapError::Shape(name));
+        }
+        let len = info.max_entries();
+        // An array's entries lie one after the other, each rounded up to
+        // eight octets (kernel/bpf/arraymap.c).
+        let memory = MmapOptions::new()
+            .len(len as usize * size_of::<T>())
+            .map_raw(data.fd().as_fd().as_raw_fd())
+            .map_err(|source| MapError::Mmap { name, source })?;
+        Ok(Self { memory, data, len, entries: PhantomData })
+    }
+
+    /// Where entry `index` lies. The program writes there at any time: go
+    /// through volatile or atomic accesses only.
+    fn entry(&self, index: u32) -> *mut T {
+        assert!(index < self.len, "slot {index} of {}", self.len);
+        // SAFETY: in bounds, as just checked.
+        unsafe { self.memory.as_mut_ptr().cast::<T>().add(index as usize) }
+    }
+}
+
+/// The map `FLOWS`.
+#[derive(Debug)]
+pub struct Flows(Shared<FlowState>);
+
+impl Flows {
+    /// Opens the map of that name.
+    pub fn open(map: Map) -> Result<Self, MapError> {
+        Shared::open(map, "FLOWS").map(Self)
+    }
+
+    /// The map itself, for pinning.
+    pub fn data(&self) -> &MapData {
+        &self.0.data
+    }
+
+    /// Number of slots.
+    pub fn len(&self) -> u32 {
+        self.0.len
+    }
+
+    /// Whether there is no slot at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.len == 0
+    }
+
+    /// A copy of `slot`'s state.
+    pub fn read(&self, slot: u32) -> FlowState {
+        // SAFETY: a mapped entry; any bit pattern is a `FlowState`. The copy
+        // may mix two moments, which each counter by itself survives.
+        unsafe { ptr::read_volatile(self.0.entry(slot)) }
+    }
+
+    /// The flows that somebody holds, with their slots.
+    pub fn held(&self) -> impl Iterator<Item = (u32, FlowState)> + '_ {
+        (0..self.len()).map(|slot| (slot, self.read(slot))).filter(|(_, state)| state.owner != 0)
+    }
+
+    /// Takes a free slot, or one whose holder is dead, for this process and
+    /// fills it with `settings`.
+    pub fn claim(&self, settings: FlowState) -> Result<u32, MapError> {
+        let owner = Process::own().to_bits();
+        for slot in 0..self.len() {
+            let holder = self.owner(slot);
+            let seen = holder.load(Ordering::Acquire);
+            if seen != 0 && Process::from_bits(seen).is_alive() {
+                continue;
+            }
+            if holder.compare_exchange(seen, owner, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                // SAFETY: a mapped entry that is now ours alone.
+                unsafe { ptr::write_volatile(self.0.entry(slot), FlowState { owner, ..settings }) };
+                return Ok(slot);
+            }
+        }
+        Err(MapError::Full(self.len()))
+    }
+
+    /// Gives `slot` back.
+    pub fn release(&self, slot: u32) {
+        self.owner(slot).store(0, Ordering::Release);
+    }
+
+    /// Lays `piece` over the older of the two pieces of `slot`.
+    pub fn lay(&self, slot: u32, piece: Piece) {
+        let pieces = self.read(slot).pieces;
+        let older = usize::from(pieces[1].first < pieces[0].first);
+        // SAFETY: a mapped entry. Packets of the older piece have passed: a
+        // piece is laid after the batches before it were sent.
+        unsafe { ptr::write_volatile(&raw mut (*self.0.entry(slot)).pieces[older], piece) };
+    }
+
+    /// Packets of `slot` that got their header so far.
+    pub fn packets(&self, slot: u32) -> u64 {
+        // SAFETY: a mapped, aligned field.
+        unsafe { ptr::read_volatile(&raw const (*self.0.entry(slot)).packets) }
+    }
+
+    /// Sets the batch's segmenter (zero: none).
+    pub fn set_segmenter(&self, slot: u32, ifindex: u32) {
+        // SAFETY: a mapped, aligned field.
+        unsafe { ptr::write_volatile(&raw mut (*self.0.entry(slot)).segmenter, ifindex) };
+    }
+
+    fn owner(&self, slot: u32) -> &AtomicU64 {
+        // SAFETY: a mapped, aligned field that everyone accesses atomically.
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.0.entry(slot)).owner) }
+    }
+}
+
+/// The map `SUMS`.
+#[derive(Debug)]
+pub struct Sums(Shared<sums::Ring>);
+
+impl Sums {
+    /// Opens the map of that name.
+    pub fn open(map: Map) -> Result<Self, MapError> {
+        Shared::open(map, "SUMS").map(Self)
+    }
+
+    /// The map itself, for pinning.
+    pub fn data(&self) -> &MapData {
+        &self.0.data
+    }
+
+    /// Empties the ring of `slot`, which has just been claimed.
+    pub fn clear(&self, slot: u32) {
+        // SAFETY: a mapped entry; no packet of its flow is on its way yet.
+        unsafe { ptr::write_bytes(self.0.entry(slot), 0, 1) };
+    }
+
+    /// Lays the sums of the packets from `number` on.
+    pub fn lay(&self, slot: u32, number: u64, payload_sums: impl IntoIterator<Item = u16>) {
+        let ring = self.0.entry(slot).cast::<u32>();
+        for (number, sum) in (number..).zip(payload_sums) {
+            // SAFETY: the index is below the ring's length.
+            unsafe { ptr::write_volatile(ring.add(sums::index(number)), sums::entry(number, sum)) };
+        }
+    }
+}

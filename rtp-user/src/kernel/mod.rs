@@ -1,0 +1,4 @@
+//! Kernel.
+pub mod maps;
+pub mod object;
+pub mod segmenter;

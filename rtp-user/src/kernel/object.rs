@@ -1,0 +1,117 @@
+//! The eBPF object: embedded, loaded, its maps opened.
+
+use super::maps::{Flows, MapError, Sums};
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{MapData, SkStorage},
+    programs::{ProgramError, SchedClassifier},
+};
+use rtp_common::flow::Slot;
+
+/// Name of the program that is attached.
+pub const EGRESS: &str = "krtp_egress";
+/// Name of the program for `BPF_PROG_TEST_RUN`.
+pub const BY_SLOT: &str = "krtp_by_slot";
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../object/krtp.bpf.o");
+
+/// Why the object could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// `bpf(2)` is not for us.
+    #[error(
+        "loading the BPF program is not permitted: run as root or with CAP_BPF and CAP_NET_ADMIN, or use --engine user"
+    )]
+    Privilege,
+    /// The kernel has no BPF, or lacks something the program needs.
+    #[error(
+        "this kernel does not take the BPF object: {0}; Linux 6.1 or newer is needed, or use --engine user"
+    )]
+    Kernel(#[source] EbpfError),
+    /// The verifier said no; its log follows.
+    #[error("the verifier refused the program {name}: {source}")]
+    Verifier {
+        /// The program.
+        name: &'static str,
+        /// With the verifier's log.
+        source: ProgramError,
+    },
+    /// The object is not the one this binary was built for.
+    #[error("the BPF object has no {0}")]
+    Missing(&'static str),
+    /// A map could not be opened or mapped.
+    #[error(transparent)]
+    Map(#[from] MapError),
+}
+
+/// The loaded object: its programs, and its maps as shared memory.
+#[derive(Debug)]
+pub struct Object {
+    /// aya's view, for attaching and logging.
+    pub ebpf: Ebpf,
+    /// The maps a flow needs.
+    pub maps: Maps,
+}
+
+/// The maps that user space works on.
+#[derive(Debug)]
+pub struct Maps {
+    /// The flows' states.
+    pub flows: Flows,
+    /// The flows' sums rings.
+    pub sums: Sums,
+    /// Socket to slot.
+    pub sockets: SkStorage<MapData, Slot>,
+}
+
+impl Object {
+    /// Loads the object with room for `flows` flows.
+    pub fn load(flows: u32) -> Result<Self, LoadError> {
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries("FLOWS", flows)
+            .map_max_entries("SUMS", flows)
+            .load(OBJECT)
+            .map_err(
+                |error| if is_permission(&error) { LoadError::Privilege } else { LoadError::Kernel(error) },
+            )?;
+        for name in [EGRESS, BY_SLOT] {
+            program(&mut ebpf, name)?.load().map_err(|source| match &source {
+                ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(libc::EPERM) => {
+                    LoadError::Privilege
+                }
+                _ => LoadError::Verifier { name, source },
+            })?;
+        }
+        let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
+        let maps = Maps {
+            flows: Flows::open(take("FLOWS")?)?,
+            sums: Sums::open(take("SUMS")?)?,
+            sockets: SkStorage::try_from(take("SOCKETS")?).map_err(MapError::Kind)?,
+        };
+        Ok(Self { ebpf, maps })
+    }
+
+    /// The program `name`, loaded.
+    pub fn program(&mut self, name: &'static str) -> Result<&mut SchedClassifier, LoadError> {
+        program(&mut self.ebpf, name)
+    }
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+    program.try_into().map_err(|_| LoadError::Missing(name))
+}
+
+/// Whether the kernel's answer, somewhere down the chain, was EPERM.
+fn is_permission(error: &EbpfError) -> bool {
+    let mut error: Option<&dyn std::error::Error> = Some(error);
+    while let Some(this) = error {
+        if let Some(io) = this.downcast_ref::<std::io::Error>()
+            && io.raw_os_error() == Some(libc::EPERM)
+        {
+            return true;
+        }
+        error = this.source();
+    }
+    false
+}

@@ -1,0 +1,157 @@
+//! The segmenter: a macvlan on the interface that takes no GSO packet, so that
+//! the kernel segments what is redirected to it and sends every segment
+//! through the interface's egress by itself.
+
+use crate::{
+    net::netlink::{Link, Netlink, NetlinkError, is_errno},
+    process::Process,
+};
+use rtnetlink::{
+    LinkMacVlan, LinkUnspec,
+    packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, MacVlanMode},
+};
+
+/// What the alias of each of our segmenters begins with.
+const MARK: &str = "krtp segmenter of";
+/// With `gso_max_segs` 1 the kernel segments every batch whose segments were
+/// counted. A batch that the program gave headroom is not counted any more, and
+/// is recognised by its size (`gso_features_check`, since v6.8, commit
+/// 24ab059d2ebd, also in 6.1.y). Not below `MAX_TCP_HEADER`, which newer kernels
+/// refuse.
+const GSO_MAX_SIZE: u32 = 2048;
+/// The holder of a segmenter that `krtp attach` left on purpose.
+const PINNED: &str = "attach";
+
+/// Who answers for a segmenter's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A process: it goes when the process goes.
+    Process(Process),
+    /// `krtp attach`: it stays until `krtp detach`.
+    Attach,
+}
+
+impl Holder {
+    fn alias(self) -> String {
+        match self {
+            Self::Process(Process { pid, start }) => format!("{MARK} {pid} {start} {}", pid_namespace()),
+            Self::Attach => format!("{MARK} {PINNED}"),
+        }
+    }
+
+    /// The holder that an alias names, if it is one of ours.
+    fn of(alias: &str) -> Option<Result<Self, ForeignProcess>> {
+        let words: Vec<&str> = alias.strip_prefix(MARK)?.split_whitespace().collect();
+        match *words.as_slice() {
+            [PINNED] => Some(Ok(Self::Attach)),
+            [pid, start, namespace] => {
+                let process = Process { pid: pid.parse().ok()?, start: start.parse().ok()? };
+                Some(if namespace == pid_namespace() {
+                    Ok(Self::Process(process))
+                } else {
+                    Err(ForeignProcess)
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A process whose id means nothing here: another PID namespace.
+struct ForeignProcess;
+
+fn pid_namespace() -> String {
+    std::fs::read_link("/proc/self/ns/pid")
+        .map_or_else(|_| "?".into(), |link| link.to_string_lossy().into_owned())
+}
+
+/// Makes a segmenter on `lower` and returns its index.
+pub async fn create(netlink: &Netlink, lower: &Link, holder: Holder) -> Result<u32, NetlinkError> {
+    let links = netlink.links().await?;
+    let name = (0..)
+        .map(|number| format!("krtp{number}"))
+        .find(|name| links.iter().all(|link| link.name != *name))
+        .expect("fewer interfaces than numbers");
+    let what = format!("making the segmenter {name} on {}", lower.name);
+    let message = LinkMacVlan::new(&name, lower.index, MacVlanMode::Private).arp(false).build();
+    netlink.handle().link().add(message).execute().await.map_err(NetlinkError::refused(what.clone()))?;
+    let index = netlink.link_by_name(&name).await?.map(|link| link.index).unwrap_or_default();
+    if let Err(error) = bring_up(netlink, index, holder).await {
+        netlink.remove_link(index).await?;
+        return Err(NetlinkError::refused(what)(error));
+    }
+    Ok(index)
+}
+
+/// What the kernel does not take while it makes a link. No address, no ARP,
+/// no IPv6 link-local: nothing ever speaks through the segmenter but the
+/// batches that the program sends there.
+async fn bring_up(netlink: &Netlink, index: u32, holder: Holder) -> Result<(), rtnetlink::Error> {
+    let silent = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(
+        In6AddrGenMode::None,
+    )])]);
+    let message = LinkUnspec::new_with_index(index).append_extra_attribute(silent).build();
+    match netlink.handle().link().set(message).execute().await {
+        // No IPv6 on this host or this interface: nothing to silence.
+        Err(error) if is_errno(&error, libc::EAFNOSUPPORT) => {}
+        other => other?,
+    }
+    let message = LinkUnspec::new_with_index(index)
+        .append_extra_attribute(LinkAttribute::IfAlias(holder.alias()))
+        .append_extra_attribute(LinkAttribute::GsoMaxSegs(1))
+        .append_extra_attribute(LinkAttribute::GsoMaxSize(GSO_MAX_SIZE))
+        .up()
+        .build();
+    netlink.handle().link().set(message).execute().await
+}
+
+/// Removes the segmenters whose process is gone (killed together with its
+/// guardian). Returns their names.
+pub async fn sweep(netlink: &Netlink) -> Result<Vec<String>, NetlinkError> {
+    let mut swept = Vec::new();
+    for link in netlink.links().await? {
+        let holder = link.alias.as_deref().and_then(Holder::of);
+        if let Some(Ok(Holder::Process(process))) = holder
+            && !process.is_alive()
+        {
+            netlink.remove_link(link.index).await?;
+            swept.push(link.name);
+        }
+    }
+    Ok(swept)
+}
+
+/// The segmenters of `lower` that `krtp attach` left.
+pub async fn attached(netlink: &Netlink, lower: u32) -> Result<Option<Link>, NetlinkError> {
+    let links = netlink.links().await?;
+    Ok(links.into_iter().find(|link| {
+        link.lower == Some(lower)
+            && matches!(link.alias.as_deref().and_then(Holder::of), Some(Ok(Holder::Attach)))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Holder;
+    use crate::process::Process;
+
+    #[test]
+    fn an_alias_names_its_holder() {
+        for holder in [Holder::Attach, Holder::Process(Process { pid: 7, start: 99 })] {
+            let read = Holder::of(&holder.alias()).expect("ours").ok().expect("of this namespace");
+            assert_eq!(read, holder);
+        }
+    }
+
+    #[test]
+    fn a_foreign_alias_is_nobody_of_ours() {
+        for alias in ["", "uplink to the switch", "krtp segmenter of", "krtp segmenter of x y z"] {
+            assert!(Holder::of(alias).is_none(), "{alias:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_of_another_pid_namespace_is_left_alone() {
+        assert!(matches!(Holder::of("krtp segmenter of 1 2 pid:[1]"), Some(Err(_))));
+    }
+}

@@ -1,0 +1,3 @@
+//! Net.
+pub mod netlink;
+pub mod socket;
