@@ -74,12 +74,11 @@ pub const fn choose(pieces: &[Piece; 2], number: u64) -> &Piece {
 
 /// `numerator / denominator` as 32.32 fixed point, rounded to nearest: the
 /// whole part and the fraction. `None` when the ratio needs more than 32 bits.
-pub fn step(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
+pub fn step(numerator: u128, denominator: u128) -> Option<(u32, u32)> {
     if denominator == 0 {
         return None;
     }
-    let (numerator, denominator) = (u128::from(numerator), u128::from(denominator));
-    let scaled = ((numerator << 32) + denominator / 2) / denominator;
+    let scaled = numerator.checked_mul(1 << 32)?.checked_add(denominator / 2)? / denominator;
     let scaled = u64::try_from(scaled).ok()?;
     Some(((scaled >> 32) as u32, scaled as u32))
 }
@@ -102,7 +101,7 @@ mod tests {
             distance in 0u64..(1 << 31),
             timestamp: u32,
         ) {
-            let (step, step_fraction) = step(ticks, packets).expect("fits");
+            let (step, step_fraction) = step(ticks.into(), packets.into()).expect("fits");
             let piece = Piece { first, timestamp, step, step_fraction, ..Piece::default() };
             let exact = u128::from(distance) * u128::from(ticks) / u128::from(packets);
             let expected = timestamp.wrapping_add(exact as u32);

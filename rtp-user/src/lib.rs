@@ -1,5 +1,11 @@
 //! krtp streams media files as RTP with the kernel doing the per-packet work.
+pub mod cli;
 pub mod engine;
 pub mod kernel;
+pub mod media;
 pub mod net;
+pub mod pace;
 pub mod process;
+pub mod sdp;
+pub mod stop;
+pub mod stream;

@@ -1,1 +1,83 @@
-fn main() {}
+//! The command `krtp`.
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use krtp::{
+    cli::{Cli, Command},
+    kernel::pins,
+    net::netlink::Netlink,
+    stop::Stop,
+    stream,
+};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    show_log(cli.verbose);
+    // One thread of control; the sender has its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.context("cannot start").and_then(|runtime| runtime.block_on(run(cli.command))) {
+        Ok(code) => code,
+        Err(error) => {
+            // One line, whatever RUST_BACKTRACE says.
+            eprintln!("krtp: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show_log(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Doctor { interface, load } => {
+            let _ = (interface, load);
+            todo!()
+        }
+        Command::Attach { interface, flows } => attach(&interface, flows).await,
+        Command::Detach { interface } => {
+            pins::detach(&Netlink::open()?, &interface).await?;
+            println!("{interface}: detached");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Stream(options) => stream(&options.options()?).await,
+        Command::Flows { json, watch } => {
+            let _ = (json, watch);
+            todo!()
+        }
+    }
+}
+
+async fn attach(interface: &str, flows: u32) -> Result<ExitCode> {
+    let netlink = Netlink::open()?;
+    let link = netlink.link_by_name(interface).await?;
+    let link = link.with_context(|| format!("there is no interface {interface}: see `ip link`"))?;
+    match pins::attach(&netlink, &link, flows).await? {
+        Ok(_) => println!("{interface}: attached, room for {flows} flows"),
+        Err(why) => println!("{interface}: attached without a segmenter ({why}), room for {flows} flows"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stream(options: &stream::Options) -> Result<ExitCode> {
+    let report = stream::run(options, Stop::default()).await?;
+    if options.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{report}");
+    }
+    match report.failure() {
+        None => Ok(ExitCode::SUCCESS),
+        Some(failure) => {
+            eprintln!("krtp: {failure}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

@@ -1,83 +1,274 @@
-//! The kernel engine: sendfile hands over a batch, the program writes the
-//! headers.
+//! The kernel engine: `sendfile` hands over a batch, the program on the
+//! interface writes the headers.
 
+use super::{Flow, SendError, Setting, Totals, is_refusal, source::Source};
 use crate::{
-    kernel::{maps::MapError, object::Maps},
-    net::socket::FlowSocket,
+    kernel::{attach::SharedMaps, object::Maps},
+    media::plan::Batch,
+    net::socket::{FlowSocket, overhead},
+    stop::Stop,
 };
 use rtp_common::{
     carrier,
-    flow::{FlowState, Slot},
+    flow::FlowState,
+    reason::{DROPS, Drop as Reason},
     timeline::Piece,
 };
-use std::{fs::File, io, os::fd::AsRawFd};
+use std::{
+    fs::File,
+    io,
+    net::{IpAddr, SocketAddr},
+    os::fd::AsRawFd,
+    sync::{Arc, PoisonError},
+};
 
-/// Largest UDP payload that one `sendfile` hands over: what fits an IPv4 packet.
+/// Largest UDP payload of an IPv4 packet: what one `sendfile` can hand over.
 const MAX_BATCH_OCTETS: usize = 65_507;
-/// `UDP_MAX_SEGMENTS` before Linux 6.9.
+/// `UDP_MAX_SEGMENTS` before Linux 6.9 (128 since, commit 1382e3b6a350).
 const MAX_BATCH_SEGMENTS: usize = 64;
-
-/// Packets of `payload` octets that go into one batch.
-pub const fn batch_packets(payload: usize) -> usize {
-    let fit = MAX_BATCH_OCTETS / payload;
-    if fit < MAX_BATCH_SEGMENTS { fit } else { MAX_BATCH_SEGMENTS }
-}
 
 /// One flow of the kernel engine.
 #[derive(Debug)]
 pub struct KernelFlow {
     socket: FlowSocket,
+    setting: Setting,
+    maps: SharedMaps,
     slot: u32,
+    segmented: bool,
+    /// Number of the next packet, as the program will know it.
     number: u64,
-    checksum: bool,
-    /// `sendfile` calls so far.
-    pub calls: u64,
+    /// Packets that the program had seen, sent or dropped, after the last batch.
+    seen: u64,
+    calls: u64,
+    refused: u64,
+    stop: Stop,
 }
 
 impl KernelFlow {
-    /// Registers `socket` as a flow. `settings` without what the socket itself says.
-    pub fn open(maps: &mut Maps, socket: FlowSocket, settings: FlowState) -> Result<Self, MapError> {
-        let checksum = settings.checksum != 0;
-        let slot = maps.flows.claim(settings)?;
-        maps.sums.clear(slot);
-        maps.sockets.insert(&socket, Slot { index: slot }, 0).map_err(MapError::Kind)?;
-        Ok(Self { socket, slot, number: 0, checksum, calls: 0 })
+    /// Registers `socket` as a flow of the program whose maps these are.
+    pub fn open(
+        maps: &SharedMaps,
+        socket: FlowSocket,
+        setting: Setting,
+        path: Path,
+        stop: Stop,
+    ) -> Result<Self, OpenError> {
+        let refused = |what| move |source| OpenError { what, source };
+        let mut state = describe(&setting, &socket, path);
+        state.cookie = socket.cookie().map_err(refused("SO_COOKIE"))?;
+        state.priority = socket.priority().map_err(refused("SO_PRIORITY"))?;
+        if path.segmenter.is_some() {
+            let octets = u16::try_from(setting.payload)
+                .map_err(|_| refused("UDP_SEGMENT")(io::ErrorKind::InvalidInput.into()))?;
+            socket.set_segment(octets).map_err(refused("UDP_SEGMENT"))?;
+        }
+        // Copies for listeners on this host are made before the interface:
+        // they would have no headers.
+        if socket.destination().ip().is_multicast() {
+            socket.set_multicast_loop(false).map_err(refused("IP_MULTICAST_LOOP"))?;
+        }
+        let slot = {
+            let mut maps = maps.lock().unwrap_or_else(PoisonError::into_inner);
+            let slot =
+                maps.flows.claim(state).map_err(|error| refused("a flow slot")(io::Error::other(error)))?;
+            maps.sums.clear(slot);
+            let named = maps.sockets.name(&socket, slot);
+            if let Err(error) = named {
+                maps.flows.release(slot);
+                return Err(refused("socket storage")(io::Error::other(error)));
+            }
+            slot
+        };
+        Ok(Self {
+            socket,
+            setting,
+            maps: Arc::clone(maps),
+            slot,
+            segmented: path.segmenter.is_some(),
+            number: 0,
+            seen: 0,
+            calls: 0,
+            refused: 0,
+            stop,
+        })
     }
 
-    /// Sends `octets` of `file` from `offset` on as packets of the socket's
-    /// segment size.
-    pub fn send(
-        &mut self,
-        maps: &Maps,
-        file: &File,
-        offset: u64,
-        octets: usize,
-        sums: &[u16],
-    ) -> io::Result<()> {
-        if self.checksum {
-            maps.sums.lay(self.slot, self.number, sums.iter().copied());
+    fn maps<T>(&self, with: impl FnOnce(&Maps) -> T) -> T {
+        with(&self.maps.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The payload and all headers must fit; the kernel counts without ours.
+    fn check_mtu(&self) -> Result<(), SendError> {
+        let mtu = self.socket.mtu().map_err(|source| self.error(source))?;
+        if self.setting.payload + overhead(self.destination().is_ipv6()) > mtu {
+            return Err(SendError::mtu(self.destination(), self.setting.payload, mtu));
         }
-        self.socket.set_priority(carrier::encode(self.number))?;
-        let mut position = offset.cast_signed();
-        // SAFETY: two open descriptors, and an offset that lives for the call.
-        let sent =
-            unsafe { libc::sendfile(self.socket.as_raw_fd(), file.as_raw_fd(), &raw mut position, octets) };
-        self.calls += 1;
-        if sent < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        assert_eq!(sent as usize, octets);
-        self.number += sums.len() as u64;
         Ok(())
     }
 
-    /// Lays a piece.
-    pub fn lay(&self, maps: &Maps, piece: Piece) {
-        maps.flows.lay(self.slot, piece);
+    /// Hands over `octets` of `file` as one batch or one datagram, which
+    /// begins with packet `number` of the flow.
+    fn hand_over(&mut self, file: &File, offset: u64, octets: usize, number: u64) -> Result<bool, SendError> {
+        self.socket.set_priority(carrier::encode(number)).map_err(|source| self.error(source))?;
+        let mut done = 0;
+        while done < octets {
+            let mut position = (offset + done as u64).cast_signed();
+            let (to, from) = (self.socket.as_raw_fd(), file.as_raw_fd());
+            // SAFETY: two open descriptors, and an offset that lives for the call.
+            let sent = unsafe { libc::sendfile(to, from, &raw mut position, octets - done) };
+            self.calls += 1;
+            match usize::try_from(sent) {
+                Ok(0) => return Err(self.error(io::ErrorKind::UnexpectedEof.into())),
+                // Short: the rest of the datagram is still open in the socket.
+                Ok(sent) => done += sent,
+                Err(_) => {
+                    let error = io::Error::last_os_error();
+                    if is_refusal(&error) {
+                        self.refused += 1;
+                    } else if !matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) {
+                        return Err(self.error(error));
+                    } else if self.stop.is_set() {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
     }
 
-    /// slot
-    pub fn slot(&self) -> u32 {
-        self.slot
+    /// Sees to it that the program saw all packets so far. The whole way from
+    /// `sendfile` to the second pass runs within the call.
+    fn check_seen(&mut self, sent: u64) -> Result<(), SendError> {
+        let state = self.maps(|maps| maps.flows.read(self.slot));
+        let dropped: u64 = state.drops.iter().sum();
+        let seen = state.packets + dropped;
+        let missing = (self.seen + sent).saturating_sub(seen);
+        self.seen = seen;
+        if let Some(reason) = (0..DROPS).find(|&reason| state.drops[reason] > 0) {
+            let reason = Reason::ALL[reason].words();
+            return Err(SendError::Dropped { destination: self.destination(), packets: dropped, reason });
+        }
+        if missing > 0 {
+            return Err(SendError::Bypassed { destination: self.destination(), missing, sent });
+        }
+        Ok(())
+    }
+
+    fn error(&self, source: io::Error) -> SendError {
+        SendError::of(self.destination(), self.setting.payload, self.socket.mtu().ok(), source)
+    }
+}
+
+impl Flow for KernelFlow {
+    fn lay(&mut self, piece: Piece) {
+        self.maps(|maps| maps.flows.lay(self.slot, piece));
+    }
+
+    fn send(&mut self, source: &mut Source, batch: &Batch) -> Result<bool, SendError> {
+        self.check_mtu()?;
+        let first = self.number;
+        let sums = source.sums(batch);
+        self.maps(|maps| maps.sums.lay(self.slot, first, sums.iter().copied()));
+        if self.segmented {
+            if !self.hand_over(source.file(), batch.offset, batch.octets, first)? {
+                return Ok(false);
+            }
+        } else {
+            let mut offset = batch.offset;
+            let end = batch.offset + batch.octets as u64;
+            for number in first..first + batch.packets as u64 {
+                let octets = (end - offset).min(u64::from(self.setting.payload));
+                if !self.hand_over(source.file(), offset, octets as usize, number)? {
+                    return Ok(false);
+                }
+                offset += octets;
+            }
+        }
+        self.number += batch.packets as u64;
+        self.check_seen(batch.packets as u64)?;
+        Ok(true)
+    }
+
+    fn totals(&self) -> Totals {
+        let state = self.maps(|maps| maps.flows.read(self.slot));
+        Totals {
+            packets: state.packets,
+            octets: state.octets,
+            last_sequence: (state.next_sequence as u16).wrapping_sub(1),
+            last_timestamp: state.last_timestamp,
+            calls: self.calls,
+            refused: self.refused,
+        }
+    }
+
+    fn destination(&self) -> SocketAddr {
+        self.socket.destination()
+    }
+
+    fn source(&self) -> SocketAddr {
+        self.socket.source()
+    }
+
+    fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    fn max_batch(&self) -> usize {
+        (MAX_BATCH_OCTETS / self.setting.payload as usize).clamp(1, MAX_BATCH_SEGMENTS)
+    }
+}
+
+impl Drop for KernelFlow {
+    fn drop(&mut self) {
+        self.maps(|maps| maps.flows.release(self.slot));
+    }
+}
+
+/// The way a flow's packets take.
+#[derive(Clone, Copy, Debug)]
+pub struct Path {
+    /// The interface's index.
+    pub interface: u32,
+    /// The segmenter's, if there is one.
+    pub segmenter: Option<u32>,
+}
+
+/// A flow could not be registered.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up a flow of the kernel engine: {what}: {source}")]
+pub struct OpenError {
+    what: &'static str,
+    source: io::Error,
+}
+
+fn describe(setting: &Setting, socket: &FlowSocket, path: Path) -> FlowState {
+    let (source, destination) = (socket.source(), socket.destination());
+    FlowState {
+        ssrc: setting.ssrc,
+        first_sequence: setting.first_sequence,
+        next_sequence: u32::from(setting.first_sequence),
+        payload_type: setting.payload_type,
+        family: if destination.is_ipv6() { 6 } else { 4 },
+        ifindex: path.interface,
+        segmenter: path.segmenter.unwrap_or_default(),
+        checksum: u32::from(setting.checksum == super::Checksum::Full),
+        destination: octets(destination.ip()),
+        source: octets(source.ip()),
+        destination_port: destination.port(),
+        source_port: source.port(),
+        clock_rate: setting.clock_rate,
+        payload: setting.payload,
+        ..FlowState::default()
+    }
+}
+
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => {
+            let mut octets = [0; 16];
+            octets[..4].copy_from_slice(&address.octets());
+            octets
+        }
+        IpAddr::V6(address) => address.octets(),
     }
 }

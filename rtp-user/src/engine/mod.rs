@@ -1,2 +1,176 @@
-//! Engines.
+//! The engines: two ways to put the same packets on the wire.
+
 pub mod kernel;
+pub mod source;
+pub mod user;
+
+use crate::{media::plan::Batch, net::socket::overhead};
+use rtp_common::timeline::Piece;
+use std::{io, net::SocketAddr};
+
+/// What a flow's headers say, whichever engine writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Synchronization source.
+    pub ssrc: u32,
+    /// Sequence number of the first packet.
+    pub first_sequence: u16,
+    /// Payload type, 0–127.
+    pub payload_type: u8,
+    /// Clock rate of the timestamps, Hz.
+    pub clock_rate: u32,
+    /// Octets of a full payload.
+    pub payload: u32,
+    /// The UDP checksum.
+    pub checksum: Checksum,
+}
+
+/// What stands in the UDP checksum field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checksum {
+    /// The checksum.
+    #[default]
+    Full,
+    /// Zero: none (IPv4 only, RFC 768).
+    Zero,
+}
+
+/// What a flow has sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Packets on the interface.
+    pub packets: u64,
+    /// Their payload octets.
+    pub octets: u64,
+    /// Sequence number of the last packet.
+    pub last_sequence: u16,
+    /// RTP timestamp of the last packet.
+    pub last_timestamp: u32,
+    /// System calls that sent: `sendfile` or `sendmsg`.
+    pub calls: u64,
+    /// Times that the destination's host answered "port unreachable".
+    pub refused: u64,
+}
+
+/// Why a flow cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The path's MTU is too small for a packet.
+    #[error(
+        "the path to {destination} takes packets of {mtu} octets now, too few for a payload of {payload}; \
+         the largest that fits is {largest} (--payload {largest})"
+    )]
+    Mtu {
+        /// Where to.
+        destination: SocketAddr,
+        /// Its path's MTU, octets from the IP header on.
+        mtu: u32,
+        /// The flow's payload.
+        payload: u32,
+        /// What would fit.
+        largest: u32,
+    },
+    /// The interface went away or down, or the route did.
+    #[error("{destination} cannot be reached any more: {source}")]
+    Gone {
+        /// Where to.
+        destination: SocketAddr,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// netfilter or a policy refused.
+    #[error(
+        "sending to {destination} is not permitted: {source}; a firewall rule (nft list ruleset) drops it"
+    )]
+    Filtered {
+        /// Where to.
+        destination: SocketAddr,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// Packets passed the interface without the program.
+    #[error(
+        "{missing} of {sent} packets to {destination} did not pass the krtp program: \
+         it was detached, or another program or rule on the interface takes packets before it"
+    )]
+    Bypassed {
+        /// Where to.
+        destination: SocketAddr,
+        /// Packets that were not seen.
+        missing: u64,
+        /// Packets of the batch.
+        sent: u64,
+    },
+    /// The program dropped packets.
+    #[error("the krtp program dropped {packets} packets to {destination}: {reason}")]
+    Dropped {
+        /// Where to.
+        destination: SocketAddr,
+        /// How many.
+        packets: u64,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The file is not what it was.
+    #[error("{0}")]
+    File(#[from] source::SourceError),
+    /// Anything else.
+    #[error("sending to {destination}: {source}")]
+    Io {
+        /// Where to.
+        destination: SocketAddr,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl SendError {
+    /// What the kernel's answer to a send means. `mtu`: the path's, as far as known.
+    fn of(destination: SocketAddr, payload: u32, mtu: Option<u32>, source: io::Error) -> Self {
+        match source.raw_os_error() {
+            Some(libc::EMSGSIZE) => Self::mtu(destination, payload, mtu.unwrap_or_default()),
+            Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::ENODEV | libc::ENXIO) => {
+                Self::Gone { destination, source }
+            }
+            Some(libc::EPERM | libc::EACCES) => Self::Filtered { destination, source },
+            _ => Self::Io { destination, source },
+        }
+    }
+
+    fn mtu(destination: SocketAddr, payload: u32, mtu: u32) -> Self {
+        let largest = mtu.saturating_sub(overhead(destination.is_ipv6()));
+        Self::Mtu { destination, mtu, payload, largest }
+    }
+}
+
+/// Whether an error means that nothing was sent and the same may be tried
+/// again: an ICMP answer to an earlier packet is reported by a later send.
+fn is_refusal(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ECONNREFUSED)
+}
+
+/// A flow of either engine.
+pub trait Flow: std::fmt::Debug + Send {
+    /// Lays the next piece of the timeline. Packets before it have been sent.
+    fn lay(&mut self, piece: Piece);
+
+    /// Sends `batch`; blocks while the socket's buffer is full. `Ok(false)`:
+    /// nothing was sent because the stream is to stop.
+    fn send(&mut self, source: &mut source::Source, batch: &Batch) -> Result<bool, SendError>;
+
+    /// What has been sent so far.
+    fn totals(&self) -> Totals;
+
+    /// Where to.
+    fn destination(&self) -> SocketAddr;
+
+    /// Where from.
+    fn source(&self) -> SocketAddr;
+
+    /// What its headers say.
+    fn setting(&self) -> &Setting;
+
+    /// Most packets of one batch.
+    fn max_batch(&self) -> usize;
+}

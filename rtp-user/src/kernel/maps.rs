@@ -2,9 +2,13 @@
 //! counter.
 
 use crate::process::Process;
-use aya::maps::{Map, MapData};
+use aya::maps::{Map, MapData, SkStorage};
 use memmap2::{MmapOptions, MmapRaw};
-use rtp_common::{flow::FlowState, sums, timeline::Piece};
+use rtp_common::{
+    flow::{FlowState, Slot},
+    sums,
+    timeline::Piece,
+};
 use std::{
     io,
     marker::PhantomData,
@@ -188,5 +192,31 @@ impl Sums {
             // SAFETY: the index is below the ring's length.
             unsafe { ptr::write_volatile(ring.add(sums::index(number)), sums::entry(number, sum)) };
         }
+    }
+}
+
+/// The map `SOCKETS`.
+#[derive(Debug)]
+pub struct Sockets(Map);
+
+impl Sockets {
+    /// Opens the map of that name.
+    pub fn open(map: Map) -> Result<Self, MapError> {
+        SkStorage::<_, Slot>::try_from(&map).map_err(MapError::Kind)?;
+        Ok(Self(map))
+    }
+
+    /// The map itself, for pinning.
+    pub fn data(&self) -> &MapData {
+        match &self.0 {
+            Map::SkStorage(data) => data,
+            _ => unreachable!("`open` has seen to its kind"),
+        }
+    }
+
+    /// Makes `socket` the one of the flow in `slot`. Ends with the socket.
+    pub fn name(&mut self, socket: &impl AsRawFd, slot: u32) -> Result<(), MapError> {
+        let mut sockets = SkStorage::try_from(&mut self.0).map_err(MapError::Kind)?;
+        sockets.insert(socket, Slot { index: slot }, 0).map_err(MapError::Kind)
     }
 }

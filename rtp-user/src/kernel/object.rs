@@ -1,12 +1,10 @@
 //! The eBPF object: embedded, loaded, its maps opened.
 
-use super::maps::{Flows, MapError, Sums};
+use super::maps::{Flows, MapError, Sockets, Sums};
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    maps::{MapData, SkStorage},
     programs::{ProgramError, SchedClassifier},
 };
-use rtp_common::flow::Slot;
 
 /// Name of the program that is attached.
 pub const EGRESS: &str = "krtp_egress";
@@ -61,7 +59,7 @@ pub struct Maps {
     /// The flows' sums rings.
     pub sums: Sums,
     /// Socket to slot.
-    pub sockets: SkStorage<MapData, Slot>,
+    pub sockets: Sockets,
 }
 
 impl Object {
@@ -86,7 +84,7 @@ impl Object {
         let maps = Maps {
             flows: Flows::open(take("FLOWS")?)?,
             sums: Sums::open(take("SUMS")?)?,
-            sockets: SkStorage::try_from(take("SOCKETS")?).map_err(MapError::Kind)?,
+            sockets: Sockets::open(take("SOCKETS")?)?,
         };
         Ok(Self { ebpf, maps })
     }

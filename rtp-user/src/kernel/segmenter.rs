@@ -65,6 +65,21 @@ fn pid_namespace() -> String {
         .map_or_else(|_| "?".into(), |link| link.to_string_lossy().into_owned())
 }
 
+/// Why batches cannot be segmented on `link`, where they cannot.
+pub fn unfit(link: &Link) -> Option<String> {
+    if link.loopback {
+        return Some("a loopback carries no segmenter".into());
+    }
+    match link.kind.as_deref() {
+        // A macvlan on a macvlan sends through the interface below it
+        // (`macvlan_dev_real_dev`): segments would not come back to this one.
+        Some(kind @ ("macvlan" | "macvtap" | "ipvlan" | "ipvtap")) => {
+            Some(format!("a {kind} carries no segmenter of its own"))
+        }
+        _ => None,
+    }
+}
+
 /// Makes a segmenter on `lower` and returns its index.
 pub async fn create(netlink: &Netlink, lower: &Link, holder: Holder) -> Result<u32, NetlinkError> {
     let links = netlink.links().await?;

@@ -1,3 +1,5 @@
-//! Net.
+//! The host's network: links, routes, sockets.
+
 pub mod netlink;
+pub mod route;
 pub mod socket;

@@ -25,6 +25,8 @@ pub struct Link {
     pub up: bool,
     /// Whether it has Ethernet headers (loopback pretends to).
     pub ethernet: bool,
+    /// Whether neighbours are asked for their link-layer addresses.
+    pub arp: bool,
     /// Whether it is a loopback.
     pub loopback: bool,
     /// What a person may have written about it.
@@ -147,6 +149,7 @@ impl Link {
             mtu: 0,
             up: message.header.flags.contains(LinkFlags::Up),
             ethernet: matches!(layer, LinkLayerType::Ether | LinkLayerType::Loopback),
+            arp: !message.header.flags.contains(LinkFlags::Noarp),
             loopback: layer == LinkLayerType::Loopback,
             alias: None,
             kind: None,

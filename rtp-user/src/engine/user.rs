@@ -1,0 +1,158 @@
+//! The user engine: headers built here, UDP GSO, no privilege. The same bytes
+//! on the wire.
+
+use super::{Checksum, Flow, SendError, Setting, Totals, is_refusal, source::Source};
+use crate::{
+    media::plan::Batch,
+    net::socket::{FlowSocket, overhead},
+    stop::Stop,
+};
+use rtp_common::{
+    header::{Header, LEN as HEADER},
+    timeline::{Piece, choose},
+};
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+};
+
+/// Largest UDP payload of an IPv4 packet.
+const MAX_BATCH_OCTETS: usize = 65_507;
+/// `UDP_MAX_SEGMENTS` before Linux 6.9.
+const MAX_BATCH_SEGMENTS: usize = 64;
+
+/// One flow of the user engine.
+#[derive(Debug)]
+pub struct UserFlow {
+    socket: FlowSocket,
+    setting: Setting,
+    pieces: [Piece; 2],
+    /// Whether the kernel cuts our batches; if not, datagrams go one by one.
+    segments: bool,
+    totals: Totals,
+    stop: Stop,
+}
+
+impl UserFlow {
+    /// A flow through `socket`.
+    pub fn open(socket: FlowSocket, setting: Setting, stop: Stop) -> io::Result<Self> {
+        let segments = match setting.checksum {
+            Checksum::Full => u16::try_from(setting.payload as usize + HEADER)
+                .is_ok_and(|octets| socket.set_segment(octets).is_ok()),
+            // The kernel refuses GSO without checksums.
+            Checksum::Zero => {
+                socket.set_no_checksum()?;
+                false
+            }
+        };
+        let last_sequence = setting.first_sequence.wrapping_sub(1);
+        let totals = Totals { last_sequence, ..Totals::default() };
+        Ok(Self { socket, setting, pieces: [Piece::default(); 2], segments, totals, stop })
+    }
+
+    fn header(&self, ahead: u64) -> Header {
+        let number = self.totals.packets + ahead;
+        Header {
+            payload_type: self.setting.payload_type,
+            marker: false,
+            sequence: self.setting.first_sequence.wrapping_add(number as u16),
+            timestamp: choose(&self.pieces, number).timestamp(number),
+            ssrc: self.setting.ssrc,
+        }
+    }
+
+    /// Sends headers and payloads as one batch. `Ok(false)`: not sent, to stop.
+    fn hand_over(&mut self, headers: &[[u8; HEADER]], payloads: &[u8]) -> io::Result<bool> {
+        let payloads = payloads.chunks(self.setting.payload as usize);
+        let slices: Vec<IoSlice<'_>> = headers
+            .iter()
+            .zip(payloads)
+            .flat_map(|(header, payload)| [IoSlice::new(header), IoSlice::new(payload)])
+            .collect();
+        loop {
+            self.totals.calls += 1;
+            match self.socket.sock_ref().send_vectored(&slices) {
+                Ok(_) => return Ok(true),
+                Err(error) if is_refusal(&error) => self.totals.refused += 1,
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
+                {
+                    if self.stop.is_set() {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn send_batch(&mut self, payloads: &[u8]) -> io::Result<bool> {
+        let octets = self.setting.payload as usize;
+        let headers: Vec<_> =
+            (0..).zip(payloads.chunks(octets)).map(|(ahead, _)| self.header(ahead).to_bytes()).collect();
+        if self.segments {
+            match self.hand_over(&headers, payloads) {
+                // The interface can neither checksum nor segment (kernels before 6.11).
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EIO)) => {
+                    self.segments = false;
+                    self.socket.set_segment(0)?;
+                }
+                other => return other,
+            }
+        }
+        for (header, payload) in headers.iter().zip(payloads.chunks(octets)) {
+            if !self.hand_over(std::slice::from_ref(header), payload)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn error(&self, source: io::Error) -> SendError {
+        SendError::of(self.destination(), self.setting.payload, self.socket.mtu().ok(), source)
+    }
+}
+
+impl Flow for UserFlow {
+    fn lay(&mut self, piece: Piece) {
+        let older = usize::from(self.pieces[1].first < self.pieces[0].first);
+        self.pieces[older] = piece;
+    }
+
+    fn send(&mut self, source: &mut Source, batch: &Batch) -> Result<bool, SendError> {
+        let mtu = self.socket.mtu().map_err(|source| self.error(source))?;
+        if self.setting.payload + overhead(self.destination().is_ipv6()) > mtu {
+            return Err(SendError::mtu(self.destination(), self.setting.payload, mtu));
+        }
+        let payloads = source.read(batch)?;
+        if !self.send_batch(payloads).map_err(|source| self.error(source))? {
+            return Ok(false);
+        }
+        let last = self.header(batch.packets as u64 - 1);
+        self.totals.packets += batch.packets as u64;
+        self.totals.octets += batch.octets as u64;
+        self.totals.last_sequence = last.sequence;
+        self.totals.last_timestamp = last.timestamp;
+        Ok(true)
+    }
+
+    fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    fn destination(&self) -> SocketAddr {
+        self.socket.destination()
+    }
+
+    fn source(&self) -> SocketAddr {
+        self.socket.source()
+    }
+
+    fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    fn max_batch(&self) -> usize {
+        (MAX_BATCH_OCTETS / (self.setting.payload as usize + HEADER)).clamp(1, MAX_BATCH_SEGMENTS)
+    }
+}

@@ -1,0 +1,236 @@
+//! The program on an interface's egress, with its segmenter.
+
+use super::{
+    guard::Guard,
+    object::{EGRESS, LoadError, Maps, Object},
+    pins::{PinError, Pins},
+    segmenter::{self, Holder},
+    undo::Undo,
+};
+use crate::net::netlink::{Link, Netlink, NetlinkError};
+use aya::{
+    Ebpf,
+    programs::{
+        LinkOrder, ProgramError, TcAttachType,
+        tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcError, qdisc_add_clsact},
+    },
+    util::KernelVersion,
+};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+/// tcx came with Linux 6.6 (commit e420bed02507).
+const TCX: KernelVersion = KernelVersion::new(6, 6, 0);
+
+/// Why the program is not on the interface.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The object does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It loads, but the interface does not take it.
+    #[error("cannot attach to the egress of {interface}: {source}")]
+    Attach {
+        /// The interface.
+        interface: String,
+        /// The kernel's answer.
+        source: ProgramError,
+    },
+    /// No clsact qdisc (kernels before 6.6).
+    #[error("cannot add a clsact qdisc to {interface}: {source}")]
+    Clsact {
+        /// The interface.
+        interface: String,
+        /// The kernel's answer.
+        source: TcError,
+    },
+    /// No guardian.
+    #[error("cannot start the guardian that cleans up {interface}: {source}")]
+    Guard {
+        /// The interface.
+        interface: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// rtnetlink said no.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// The pinned maps cannot be used.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+}
+
+/// The maps that the flows of one interface share.
+pub type SharedMaps = Arc<Mutex<Maps>>;
+
+/// How the program hangs on the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// A tcx link, which goes with its last holder.
+    Tcx,
+    /// A filter of the clsact qdisc.
+    Clsact,
+}
+
+impl Hook {
+    /// What this kernel has.
+    pub fn of_this_kernel() -> Self {
+        if KernelVersion::current().is_ok_and(|version| version >= TCX) { Self::Tcx } else { Self::Clsact }
+    }
+
+    /// Its name, as bpftool and tc spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
+}
+
+/// The program, ready for flows on one interface.
+#[derive(Debug)]
+pub struct Attachment {
+    /// The maps, shared with the flows.
+    pub maps: SharedMaps,
+    /// The interface.
+    pub link: Link,
+    /// The segmenter's index, or why there is none.
+    pub segmenter: Result<u32, String>,
+    // Fields drop in this order: the guardian takes away what the kernel would
+    // keep, then the link goes, then the object.
+    _guard: Option<Guard>,
+    _hung: Option<SchedClassifierLink>,
+    ebpf: Option<Ebpf>,
+}
+
+/// What [`hang`] made.
+pub(super) struct Hung {
+    /// Detaches on drop.
+    pub link: SchedClassifierLink,
+    /// How to take away what the kernel would keep.
+    pub undo: Undo,
+    /// Whether the interface's clsact qdisc is our making.
+    pub made_clsact: bool,
+}
+
+impl Attachment {
+    /// For as long as this value lives: loads the program for `flows` flows,
+    /// makes a segmenter and attaches to `link`.
+    pub async fn for_now(netlink: &Netlink, link: &Link, flows: u32) -> Result<Self, AttachError> {
+        for name in segmenter::sweep(netlink).await? {
+            tracing::info!("removed {name}, left behind by a killed krtp");
+        }
+        let mut object = Object::load(flows)?;
+        let segmenter = make_segmenter(netlink, link, Holder::Process(crate::process::Process::own())).await;
+        let made = segmenter.as_ref().map_or_else(|_| Undo::default(), |index| Undo::default().link(*index));
+        let Hung { link: hung, undo, .. } = match hang(&mut object, link, made.clone()) {
+            Ok(hung) => hung,
+            Err(error) => {
+                if let Ok(index) = segmenter {
+                    netlink.remove_link(index).await?;
+                }
+                return Err(error);
+            }
+        };
+        let guard = if undo.is_empty() {
+            None
+        } else {
+            let source = |source| AttachError::Guard { interface: link.name.clone(), source };
+            Some(Guard::start(&undo).map_err(source)?)
+        };
+        Ok(Self {
+            maps: Arc::new(Mutex::new(object.maps)),
+            link: link.clone(),
+            segmenter,
+            _guard: guard,
+            _hung: Some(hung),
+            ebpf: Some(object.ebpf),
+        })
+    }
+
+    /// What `krtp attach` left on `link`, if it did.
+    pub async fn pinned(netlink: &Netlink, link: &Link) -> Result<Option<Self>, AttachError> {
+        let Some(maps) = Pins::of(link)?.open()? else {
+            return Ok(None);
+        };
+        let segmenter = segmenter::attached(netlink, link.index).await?;
+        Ok(Some(Self {
+            maps: Arc::new(Mutex::new(maps)),
+            link: link.clone(),
+            segmenter: segmenter.map(|link| link.index).ok_or_else(|| no_segmenter(link)),
+            _guard: None,
+            _hung: None,
+            ebpf: None,
+        }))
+    }
+
+    /// aya's view of the loaded object, for its log; not of a pinned one.
+    pub fn ebpf(&mut self) -> Option<&mut Ebpf> {
+        self.ebpf.as_mut()
+    }
+}
+
+/// Makes the segmenter, or says why batches cannot be segmented on `link`.
+pub(super) async fn make_segmenter(netlink: &Netlink, link: &Link, holder: Holder) -> Result<u32, String> {
+    if let Some(reason) = segmenter::unfit(link) {
+        return Err(reason);
+    }
+    segmenter::create(netlink, link, holder).await.map_err(|error| error.to_string())
+}
+
+fn no_segmenter(link: &Link) -> String {
+    segmenter::unfit(link).unwrap_or_else(|| format!("{} was attached without one", link.name))
+}
+
+/// Attaches the program in front of all others, so that they see packets with
+/// their headers; whatever it does not redirect or drop goes on to them.
+pub(super) fn hang(object: &mut Object, link: &Link, mut undo: Undo) -> Result<Hung, AttachError> {
+    let interface = link.name.clone();
+    let options = match Hook::of_this_kernel() {
+        Hook::Tcx => TcAttachOptions::TcxOrder(LinkOrder::first()),
+        Hook::Clsact => TcAttachOptions::Netlink(NlOptions::default()),
+    };
+    let mut made_clsact = false;
+    if Hook::of_this_kernel() == Hook::Clsact {
+        match qdisc_add_clsact(&interface) {
+            Ok(()) => made_clsact = true,
+            Err(error) if is_exists(&error) => {}
+            Err(source) => return Err(AttachError::Clsact { interface, source }),
+        }
+    }
+    let program = object.program(EGRESS)?;
+    let attached = program
+        .attach_with_options(&interface, TcAttachType::Egress, options)
+        .and_then(|id| program.take_link(id));
+    let hung = match attached {
+        Ok(hung) => hung,
+        Err(source) => {
+            if made_clsact && let Ok(socket) = Undo::socket() {
+                Undo::default().clsact(link.index).run(socket);
+            }
+            return Err(AttachError::Attach { interface, source });
+        }
+    };
+    if Hook::of_this_kernel() == Hook::Clsact {
+        if let (Ok(priority), Ok(handle)) = (hung.priority(), hung.handle()) {
+            undo = undo.filter(link.index, priority, handle.into());
+        }
+        if made_clsact {
+            undo = undo.clsact(link.index);
+        }
+    }
+    Ok(Hung { link: hung, undo, made_clsact })
+}
+
+fn is_exists(error: &TcError) -> bool {
+    let mut error: Option<&dyn std::error::Error> = Some(error);
+    while let Some(this) = error {
+        if this.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(libc::EEXIST) {
+            return true;
+        }
+        error = this.source();
+    }
+    false
+}

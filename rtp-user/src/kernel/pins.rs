@@ -1,0 +1,286 @@
+//! What `krtp attach` leaves in the BPF file system, and how `krtp detach`
+//! takes it away.
+//!
+//! ```text
+//! /sys/fs/bpf/krtp/eth0@4026531840/   interface @ network namespace
+//!     FLOWS SUMS SOCKETS SKIPPED      the maps
+//!     link                            the tcx link (where the kernel has tcx)
+//!     ifindex-2                       a directory: which interface it was
+//!     filter-49152-1                  a directory: the clsact filter (where not)
+//!     clsact                          a directory: the clsact qdisc is ours
+//! ```
+
+use super::{
+    attach::{AttachError, Hung, hang, make_segmenter},
+    maps::{Flows, MapError, Sockets, Sums},
+    object::{Maps, Object},
+    segmenter::{self, Holder},
+    undo::Undo,
+};
+use crate::net::netlink::{Link, Netlink};
+use aya::{
+    maps::{Map, MapData},
+    programs::links::{FdLink, PinnedLink},
+};
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+/// Where BPF file systems are mounted.
+const BPFFS: &str = "/sys/fs/bpf";
+/// Our directory in it.
+const ROOT: &str = "/sys/fs/bpf/krtp";
+/// `BPF_FS_MAGIC` (linux/magic.h).
+const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+
+/// Why something pinned cannot be made, found or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    /// No BPF file system.
+    #[error("cannot mount a BPF file system on {BPFFS}: {0}; mount it by hand: mount -t bpf bpf {BPFFS}")]
+    Mount(#[source] io::Error),
+    /// A mount namespace of its own, which takes the pins with it when it ends.
+    #[error(
+        "pins made here would vanish with this mount namespace (`ip netns exec` makes one); \
+         use `nsenter --net=/run/netns/NAME krtp attach {0}` instead"
+    )]
+    Private(String),
+    /// It is there already.
+    #[error("{0} is attached already: krtp detach {0}")]
+    Exists(String),
+    /// It is not there.
+    #[error("{0} is not attached: nothing to detach")]
+    Missing(String),
+    /// A file system call failed.
+    #[error("{path}: {source}")]
+    File {
+        /// Of what.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A pinned map cannot be opened.
+    #[error("{path}: {source}")]
+    Map {
+        /// Where it is pinned.
+        path: PathBuf,
+        /// Why not.
+        source: aya::maps::MapError,
+    },
+    /// Something cannot be pinned.
+    #[error("cannot pin {path}: {source}")]
+    Pin {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: aya::pin::PinError,
+    },
+    /// It is not a map of ours.
+    #[error(transparent)]
+    Shape(#[from] MapError),
+}
+
+/// The directory of one attached interface.
+#[derive(Debug)]
+pub struct Pins {
+    directory: PathBuf,
+    interface: String,
+    index: Option<u32>,
+}
+
+impl Pins {
+    /// Where `link`'s pins are, if it has any.
+    pub fn of(link: &Link) -> Result<Self, PinError> {
+        Ok(Self { index: Some(link.index), ..Self::named(&link.name)? })
+    }
+
+    /// The same for an interface that may be gone.
+    pub fn named(interface: &str) -> Result<Self, PinError> {
+        let namespace = Path::new("/proc/self/ns/net");
+        let inode = fs::metadata(namespace).map_err(file(namespace))?.ino();
+        // No name in a BPF file system holds a dot; no interface's name holds a colon.
+        let name = format!("{}@{inode}", interface.replace('.', ":"));
+        Ok(Self { directory: Path::new(ROOT).join(name), interface: interface.to_owned(), index: None })
+    }
+
+    /// The maps, where the interface is attached.
+    pub fn open(&self) -> Result<Option<Maps>, PinError> {
+        if !self.is_current() {
+            return Ok(None);
+        }
+        let map = |name: &str| {
+            let path = self.directory.join(name);
+            MapData::from_pin(&path)
+                .and_then(Map::from_map_data)
+                .map_err(|source| PinError::Map { path, source })
+        };
+        Ok(Some(Maps {
+            flows: Flows::open(map("FLOWS")?)?,
+            sums: Sums::open(map("SUMS")?)?,
+            sockets: Sockets::open(map("SOCKETS")?)?,
+        }))
+    }
+
+    /// Whether the pins are this very interface's, not those of an earlier one
+    /// of its name.
+    fn is_current(&self) -> bool {
+        let Some(index) = self.index else {
+            return self.directory.exists();
+        };
+        self.directory.join(format!("ifindex-{index}")).exists()
+    }
+
+    /// Every marker directory's name.
+    fn markers(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    fn make(&self, name: &str) -> Result<(), PinError> {
+        let path = self.directory.join(name);
+        fs::create_dir(&path).map_err(file(&path))
+    }
+
+    /// Removes the directory and all that is pinned there.
+    fn remove(&self) -> Result<(), PinError> {
+        fs::remove_dir_all(&self.directory).map_err(file(&self.directory))?;
+        // The last one takes our directory along; others keep it.
+        let _ = fs::remove_dir(ROOT);
+        Ok(())
+    }
+}
+
+/// `krtp attach`: loads the program for `flows` flows, attaches it to `link`
+/// and pins everything.
+pub async fn attach(netlink: &Netlink, link: &Link, flows: u32) -> Result<Result<u32, String>, AttachError> {
+    mount(&link.name)?;
+    let pins = Pins::of(link)?;
+    if pins.is_current() {
+        return Err(PinError::Exists(link.name.clone()).into());
+    }
+    if pins.directory.exists() {
+        pins.remove()?;
+    }
+    let mut object = Object::load(flows)?;
+    fs::create_dir_all(&pins.directory).map_err(file(&pins.directory))?;
+    let segmenter = make_segmenter(netlink, link, Holder::Attach).await;
+    if let Err(error) = pin_all(&mut object, link, &pins) {
+        if let Ok(index) = segmenter {
+            netlink.remove_link(index).await?;
+        }
+        pins.remove()?;
+        return Err(error);
+    }
+    Ok(segmenter)
+}
+
+fn pin_all(object: &mut Object, link: &Link, pins: &Pins) -> Result<(), AttachError> {
+    let Hung { link: hung, made_clsact, .. } = hang(object, link, Undo::default())?;
+    pin_maps(object, pins)?;
+    if made_clsact {
+        pins.make("clsact")?;
+    }
+    match (hung.priority(), hung.handle()) {
+        (Ok(priority), Ok(handle)) => {
+            pins.make(&format!("filter-{priority}-{}", u32::from(handle)))?;
+            // A filter stays without a holder; only dropping this detaches it.
+            std::mem::forget(hung);
+        }
+        _ => {
+            pin_link(hung, pins)?;
+        }
+    }
+    // Last: from here on it counts as attached.
+    pins.make(&format!("ifindex-{}", link.index))?;
+    Ok(())
+}
+
+fn pin_maps(object: &Object, pins: &Pins) -> Result<(), PinError> {
+    let maps = &object.maps;
+    let mut named =
+        vec![("FLOWS", maps.flows.data()), ("SUMS", maps.sums.data()), ("SOCKETS", maps.sockets.data())];
+    if let Some(Map::PerCpuArray(skipped)) = object.ebpf.map("SKIPPED") {
+        named.push(("SKIPPED", skipped));
+    }
+    for (name, data) in named {
+        let path = pins.directory.join(name);
+        data.pin(&path).map_err(|source| PinError::Pin { path, source })?;
+    }
+    Ok(())
+}
+
+fn pin_link(hung: aya::programs::tc::SchedClassifierLink, pins: &Pins) -> Result<PinnedLink, PinError> {
+    let path = pins.directory.join("link");
+    let link = FdLink::try_from(hung)
+        .map_err(|error| PinError::File { path: path.clone(), source: io::Error::other(error) })?;
+    link.pin(&path).map_err(|source| PinError::Pin { path, source })
+}
+
+/// `krtp detach`: undoes `krtp attach` wholly, also where the interface is gone.
+pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachError> {
+    let pins = Pins::named(interface)?;
+    if !pins.directory.exists() {
+        return Err(PinError::Missing(pins.interface).into());
+    }
+    if let Some(link) = netlink.link_by_name(interface).await? {
+        let mut undo = Undo::default();
+        let markers = pins.markers();
+        let numbers = markers.iter().find_map(|name| name.strip_prefix("filter-")?.split_once('-'));
+        if let Some((Ok(priority), Ok(handle))) = numbers.map(|(a, b)| (a.parse(), b.parse())) {
+            undo = undo.filter(link.index, priority, handle);
+        }
+        if markers.iter().any(|name| name == "clsact") {
+            undo = undo.clsact(link.index);
+        }
+        if !undo.is_empty() && markers.contains(&format!("ifindex-{}", link.index)) {
+            let socket = Undo::socket().map_err(|error| file(&pins.directory)(error.into()))?;
+            undo.run(socket);
+        }
+        if let Some(segmenter) = segmenter::attached(netlink, link.index).await? {
+            netlink.remove_link(segmenter.index).await?;
+        }
+    }
+    pins.remove()?;
+    Ok(())
+}
+
+/// Every attached interface's maps in this network namespace, by name.
+pub fn all() -> Vec<String> {
+    let Ok(inode) = fs::metadata("/proc/self/ns/net").map(|namespace| namespace.ino()) else {
+        return Vec::new();
+    };
+    let suffix = format!("@{inode}");
+    let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(&suffix)?.replace(':', ".")))
+        .collect()
+}
+
+/// Sees to it that there is a BPF file system, and one that lasts.
+fn mount(interface: &str) -> Result<(), PinError> {
+    if is_bpffs() {
+        return Ok(());
+    }
+    if !same_mounts_as_init() {
+        return Err(PinError::Private(interface.to_owned()));
+    }
+    fs::create_dir_all(BPFFS).map_err(PinError::Mount)?;
+    rustix::mount::mount("bpf", BPFFS, "bpf", rustix::mount::MountFlags::empty(), None)
+        .map_err(|error| PinError::Mount(error.into()))
+}
+
+fn is_bpffs() -> bool {
+    rustix::fs::statfs(BPFFS).is_ok_and(|stat| i64::from(stat.f_type) == BPF_FS_MAGIC)
+}
+
+fn same_mounts_as_init() -> bool {
+    let of = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    of("1") == of("self")
+}
+
+fn file(path: &Path) -> impl FnOnce(io::Error) -> PinError + use<> {
+    let path = path.to_owned();
+    move |source| PinError::File { path, source }
+}

@@ -1,0 +1,209 @@
+//! Why a media file cannot be played: one line each, with the file and the remedy.
+
+use super::plan::PlanError;
+use std::{
+    fmt::{self, Display, Formatter, Write as _},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why a media file cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// Nothing by that name.
+    #[error("{}: no such file; check the name", Shown(.path))]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not ours to read.
+    #[error("{}: permission denied; make it and its directories readable for this user", Shown(.path))]
+    Denied {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory.
+    #[error("{} is a directory; name a file in it", Shown(.path))]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Neither file nor directory.
+    #[error("{} is a {kind}; copy what it holds to a regular file and name that", Shown(.path))]
+    NotRegular {
+        /// What was named.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// Reading failed.
+    #[error("{} cannot be read: {source}; check the disk or the mount", Shown(.path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// No octet in it.
+    #[error("{} is empty; name a file with content", Shown(.path))]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No transport stream of 188-octet packets, and nothing said what else.
+    #[error("{} is not an MPEG transport stream of 188-octet packets: {why}; {}", Shown(.path), why.remedy(path))]
+    NotTs {
+        /// The file.
+        path: PathBuf,
+        /// How that shows.
+        why: NotTs,
+    },
+    /// A transport stream that ends within a packet.
+    #[error(
+        "{} is a truncated MPEG transport stream: it ends with {excess} octets of an unfinished packet; \
+         drop them with `truncate -s {whole} {}`",
+        Shown(.path), Quoted(.path)
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Octets after the last whole packet, 1 to 187.
+        excess: u64,
+        /// Octets up to there.
+        whole: u64,
+    },
+    /// A payload type that RTP has no room for.
+    #[error("--pt {0} is out of range; a payload type is 0 to 127")]
+    PayloadType(u8),
+    /// A clock that stands still.
+    #[error("--clock-rate 0 is out of range; give the RTP timestamp's ticks per second, such as 90000")]
+    ClockRate,
+    /// Transport packets would be cut.
+    #[error(
+        "--payload {payload} would cut the transport packets of {}; give a multiple of 188, such as {suggestion}",
+        Shown(.path)
+    )]
+    CutsPackets {
+        /// The file.
+        path: PathBuf,
+        /// Octets asked for.
+        payload: u32,
+        /// The next better number.
+        suggestion: u32,
+    },
+    /// The file cannot be cut into packets.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+impl MediaError {
+    /// The error for what the system said when `path` was looked at.
+    pub(super) fn system(path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing { path },
+            io::ErrorKind::PermissionDenied => Self::Denied { path },
+            _ => Self::Read { path, source },
+        }
+    }
+}
+
+/// How it shows that a file is no transport stream of 188-octet packets.
+/// Octets are counted from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTs {
+    /// Shorter than one packet.
+    Short,
+    /// A packet does not begin with the sync octet.
+    NoSync {
+        /// Where it should be.
+        octet: u64,
+    },
+    /// Packets with a time stamp before each, as Blu-ray and AVCHD have them.
+    M2ts,
+    /// Packets with parity after each, as some DVB receivers write them.
+    Parity,
+    /// Something else stands before the first packet.
+    Late {
+        /// Where the first packet begins.
+        octet: u64,
+    },
+}
+
+impl NotTs {
+    /// What the user can do about it.
+    fn remedy(self, path: &Path) -> String {
+        let path = Quoted(path);
+        match self {
+            Self::Short | Self::NoSync { .. } => {
+                "to send it as it is, say what it is with --pt, --clock-rate and --payload".into()
+            }
+            Self::M2ts | Self::Parity => format!("convert it with `ffmpeg -i {path} -map 0 -c copy NEW.ts`"),
+            Self::Late { octet } => {
+                format!("drop what is before with `tail -c +{} {path} > NEW.ts`", octet + 1)
+            }
+        }
+    }
+}
+
+impl Display for NotTs {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => f.write_str("it is shorter than one packet"),
+            Self::NoSync { octet } => write!(f, "octet {octet} is not the sync octet 0x47"),
+            Self::M2ts => f.write_str("it looks like M2TS, packets of 192 octets"),
+            Self::Parity => f.write_str("it looks like packets of 204 octets, with Reed-Solomon parity"),
+            Self::Late { octet } => write!(f, "its packets begin at octet {octet}"),
+        }
+    }
+}
+
+/// A path in a message: on one line, and nothing in it speaks to the terminal.
+struct Shown<'a>(&'a Path);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for c in self.0.to_string_lossy().chars() {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
+        }
+        Ok(())
+    }
+}
+
+/// A path in a command that the user may copy to a shell.
+struct Quoted<'a>(&'a Path);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let shown = Shown(self.0).to_string();
+        let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+        let option = if shown.starts_with('-') { "./" } else { "" };
+        if shown.chars().all(plain) {
+            write!(f, "{option}{shown}")
+        } else {
+            write!(f, "'{option}{}'", shown.replace('\'', r"'\''"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Quoted, Shown};
+    use std::path::Path;
+
+    #[test]
+    fn a_path_stays_on_its_line_and_in_its_word() {
+        let cases = [
+            ("plain", "dir/a-b_1.ts", "dir/a-b_1.ts", "dir/a-b_1.ts"),
+            ("space", "my film.ts", "my film.ts", "'my film.ts'"),
+            ("quote", "it's.ts", "it's.ts", r"'it'\''s.ts'"),
+            ("like an option", "-f.ts", "-f.ts", "./-f.ts"),
+            ("line end and escape", "a\n\x1b[31m.ts", r"a\n\u{1b}[31m.ts", r"'a\n\u{1b}[31m.ts'"),
+            ("umlaut", "Übung.ts", "Übung.ts", "Übung.ts"),
+        ];
+        for (case, path, shown, quoted) in cases {
+            assert_eq!(Shown(Path::new(path)).to_string(), shown, "{case}");
+            assert_eq!(Quoted(Path::new(path)).to_string(), quoted, "{case}");
+        }
+    }
+}

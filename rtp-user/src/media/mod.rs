@@ -1,0 +1,347 @@
+//! What is sent: media files, how they are cut into packets, and what is kept of them.
+
+pub mod error;
+pub mod identity;
+pub mod index;
+pub mod pcr;
+pub mod plan;
+pub mod ts;
+
+pub use error::MediaError;
+pub use identity::Identity;
+pub use ts::PcrSpan;
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileTypeExt as _,
+    path::Path,
+};
+
+/// Payload type of MPEG transport streams (RFC 3551 table 5).
+const TS_PAYLOAD_TYPE: u8 = 33;
+/// RTP clock of MPEG transport streams, Hz (RFC 2250 §2).
+const TS_CLOCK_RATE: u32 = 90_000;
+/// Their name in SDP (RFC 3555 §4.2).
+const TS_ENCODING: &str = "MP2T";
+/// Seven transport packets: the most that a packet of 1,500 octets holds.
+const TS_PAYLOAD: u32 = 7 * TS_PACKET;
+const TS_PACKET: u32 = pcr::PACKET as u32;
+
+/// Largest payload type (7 bits, RFC 3550 §5.1).
+const PAYLOAD_TYPE_MAX: u8 = 127;
+
+/// What the user said about a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// `--pt`: RTP payload type.
+    pub payload_type: Option<u8>,
+    /// `--clock-rate`: RTP timestamp ticks per second.
+    pub clock_rate: Option<u32>,
+    /// `--payload`: octets of media in a packet.
+    pub payload: Option<u32>,
+}
+
+/// What a file is and how it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// RTP payload type, 0–127.
+    pub payload_type: u8,
+    /// RTP timestamp ticks per second, not zero.
+    pub clock_rate: u32,
+    /// Octets of media in a packet; [`plan::Plan::new`] takes it with `len`.
+    pub payload: u32,
+    /// The encoding's name in SDP (RFC 8866 §6.6), if it is known.
+    pub encoding: Option<&'static str>,
+    /// Octets in all, at least one; the size in `identity`.
+    pub len: u64,
+    /// Which file it is, taken before anything of it was read.
+    pub identity: Identity,
+    /// The media's own clock, if it has one and packets keep to its units.
+    pub pcr: Option<PcrSpan>,
+}
+
+/// Opens a media file and finds out how to send it.
+///
+/// A transport stream needs no wish. Where all three wishes are given, any
+/// regular file with content is taken; then one that happens to be a transport
+/// stream keeps its clock and name if the payload is whole packets of it.
+pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
+    let payload_type = wish.payload_type.unwrap_or(TS_PAYLOAD_TYPE);
+    let clock_rate = wish.clock_rate.unwrap_or(TS_CLOCK_RATE);
+    let payload = wish.payload.unwrap_or(TS_PAYLOAD);
+    let said = wish.payload_type.is_some() && wish.clock_rate.is_some() && wish.payload.is_some();
+    if payload_type > PAYLOAD_TYPE_MAX {
+        return Err(MediaError::PayloadType(payload_type));
+    }
+    if clock_rate == 0 {
+        return Err(MediaError::ClockRate);
+    }
+    let file = open_regular(path)?;
+    let identity = Identity::of(&file).map_err(|error| MediaError::system(path, error))?;
+    let len = identity.size;
+    let ts = match ts::probe(&file, path) {
+        Err(MediaError::NotTs { .. } | MediaError::Truncated { .. }) if said => None,
+        probed => Some(probed?),
+    };
+    plan::Plan::new(len, payload)?;
+    let whole_packets = payload.is_multiple_of(TS_PACKET);
+    if !said && !whole_packets {
+        let suggestion = (payload - payload % TS_PACKET).max(TS_PACKET);
+        return Err(MediaError::CutsPackets { path: path.into(), payload, suggestion });
+    }
+    let ts = ts.filter(|_| whole_packets);
+    let encoding = (ts.is_some() && clock_rate == TS_CLOCK_RATE).then_some(TS_ENCODING);
+    let pcr = ts.and_then(|ts| ts.pcr);
+    Ok((file, Media { payload_type, clock_rate, payload, encoding, len, identity, pcr }))
+}
+
+/// Opens a regular file. Looks before it opens: opening a FIFO would wait, and
+/// a device might do something.
+fn open_regular(path: &Path) -> Result<File, MediaError> {
+    let failed = |error| MediaError::system(path, error);
+    let kind = fs::metadata(path).map_err(failed)?.file_type();
+    if kind.is_dir() {
+        return Err(MediaError::Directory { path: path.into() });
+    }
+    if !kind.is_file() {
+        let kind = if kind.is_fifo() {
+            "named pipe"
+        } else if kind.is_socket() {
+            "socket"
+        } else {
+            "device"
+        };
+        return Err(MediaError::NotRegular { path: path.into(), kind });
+    }
+    File::open(path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Identity, Media, MediaError, PcrSpan, Wish, open, pcr};
+    use bytemuck::Zeroable as _;
+    use std::{
+        fs,
+        os::unix::{fs::PermissionsExt as _, net::UnixListener},
+        path::Path,
+    };
+
+    /// A transport stream of `packets` packets with a PCR in each.
+    fn stream(packets: u64) -> Vec<u8> {
+        (0..packets).flat_map(|packet| pcr::packet_with_pcr(0x100, packet * 1000)).collect()
+    }
+
+    const SAID: Wish = Wish { payload_type: Some(96), clock_rate: Some(48_000), payload: Some(960) };
+    const SILENT: Wish = Wish { payload_type: None, clock_rate: None, payload: None };
+
+    /// What `open` says to `octets` in a file named `name`.
+    fn opened(name: &str, octets: &[u8], wish: &Wish) -> Result<Media, String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join(name);
+        fs::write(&path, octets).expect("room for it");
+        answer(dir.path(), name, wish)
+    }
+
+    /// The same for what there already is. The file's identity becomes that of
+    /// no file and messages are freed of `dir`, so that both can be foretold.
+    fn answer(dir: &Path, name: &str, wish: &Wish) -> Result<Media, String> {
+        let anonymous = |(file, media): (_, Media)| {
+            assert_eq!(Some(media.identity), Identity::of(&file).ok(), "{name}");
+            assert_eq!(media.len, media.identity.size, "{name}");
+            Media { identity: Identity::zeroed(), ..media }
+        };
+        let without = |error: MediaError| error.to_string().replace(&format!("{}/", dir.display()), "");
+        open(&dir.join(name), wish).map(anonymous).map_err(without)
+    }
+
+    #[test]
+    fn a_transport_stream_needs_no_wish() {
+        let ts = Media {
+            payload_type: 33,
+            clock_rate: 90_000,
+            payload: 1316,
+            encoding: Some("MP2T"),
+            len: 20 * 188,
+            identity: Identity::zeroed(),
+            pcr: Some(PcrSpan { pid: 0x100, first_octet: 10, last_octet: 19 * 188 + 10, ticks: 19_000 }),
+        };
+        let raw =
+            Media { payload_type: 96, clock_rate: 48_000, payload: 960, encoding: None, pcr: None, ..ts };
+        let cases = [
+            ("no wish", SILENT, ts),
+            ("payload", Wish { payload: Some(188), ..SILENT }, Media { payload: 188, ..ts }),
+            ("type", Wish { payload_type: Some(96), ..SILENT }, Media { payload_type: 96, ..ts }),
+            (
+                "clock",
+                Wish { clock_rate: Some(27_000_000), ..SILENT },
+                Media { clock_rate: 27_000_000, encoding: None, ..ts },
+            ),
+            ("as something else", SAID, raw),
+            (
+                "as something else in whole packets",
+                Wish { payload: Some(376), ..SAID },
+                Media { payload: 376, pcr: ts.pcr, ..raw },
+            ),
+            (
+                "as what it is",
+                Wish { payload_type: Some(33), clock_rate: Some(90_000), payload: Some(1316) },
+                ts,
+            ),
+        ];
+        for (case, wish, expected) in cases {
+            assert_eq!(opened("a.ts", &stream(20), &wish), Ok(expected), "{case}");
+        }
+    }
+
+    #[test]
+    fn anything_goes_as_what_it_is_said_to_be() {
+        let raw = Media {
+            payload_type: 96,
+            clock_rate: 48_000,
+            payload: 960,
+            encoding: None,
+            len: 5000,
+            identity: Identity::zeroed(),
+            pcr: None,
+        };
+        assert_eq!(opened("a.pcm", &[1; 5000], &SAID), Ok(raw));
+        let cut = stream(20)[..2000].to_vec();
+        assert_eq!(opened("cut.ts", &cut, &SAID), Ok(Media { len: 2000, ..raw }));
+        assert_eq!(opened("short.pcm", &[1; 3], &SAID), Ok(Media { len: 3, ..raw }));
+    }
+
+    #[test]
+    fn content_that_cannot_be_sent_is_refused_with_the_remedy() {
+        let text = b"no film. ".repeat(99);
+        let m2ts = [&[0; 4], &stream(1)[..]].concat().repeat(9);
+        let parity = [&stream(1)[..], &[0; 16]].concat().repeat(9);
+        let late = [&[0; 50], &stream(9)[..]].concat();
+        let cases: [(&str, &[u8], Wish, &str); 14] = [
+            ("a.ts", b"", SILENT, "a.ts is empty; name a file with content"),
+            ("a.pcm", b"", SAID, "a.pcm is empty; name a file with content"),
+            (
+                "a.txt",
+                &text,
+                SILENT,
+                "a.txt is not an MPEG transport stream of 188-octet packets: octet 0 is not the sync octet 0x47; \
+                 to send it as it is, say what it is with --pt, --clock-rate and --payload",
+            ),
+            (
+                "a.txt",
+                &text,
+                Wish { payload: None, ..SAID },
+                "a.txt is not an MPEG transport stream of 188-octet packets: octet 0 is not the sync octet 0x47; \
+                 to send it as it is, say what it is with --pt, --clock-rate and --payload",
+            ),
+            (
+                "a.ts",
+                &stream(1)[..100],
+                SILENT,
+                "a.ts is not an MPEG transport stream of 188-octet packets: it is shorter than one packet; \
+                 to send it as it is, say what it is with --pt, --clock-rate and --payload",
+            ),
+            (
+                "a film.m2ts",
+                &m2ts,
+                SILENT,
+                "a film.m2ts is not an MPEG transport stream of 188-octet packets: it looks like M2TS, packets of \
+                 192 octets; convert it with `ffmpeg -i 'a film.m2ts' -map 0 -c copy NEW.ts`",
+            ),
+            (
+                "a.ts",
+                &parity,
+                SILENT,
+                "a.ts is not an MPEG transport stream of 188-octet packets: it looks like packets of 204 octets, \
+                 with Reed-Solomon parity; convert it with `ffmpeg -i a.ts -map 0 -c copy NEW.ts`",
+            ),
+            (
+                "a.ts",
+                &late,
+                SILENT,
+                "a.ts is not an MPEG transport stream of 188-octet packets: its packets begin at octet 50; \
+                 drop what is before with `tail -c +51 a.ts > NEW.ts`",
+            ),
+            (
+                "a.ts",
+                &stream(20)[..3700],
+                SILENT,
+                "a.ts is a truncated MPEG transport stream: it ends with 128 octets of an unfinished packet; \
+                 drop them with `truncate -s 3572 a.ts`",
+            ),
+            (
+                "a.ts",
+                &stream(20),
+                Wish { payload: Some(1400), ..SILENT },
+                "--payload 1400 would cut the transport packets of a.ts; give a multiple of 188, such as 1316",
+            ),
+            (
+                "a.ts",
+                &stream(20),
+                Wish { payload: Some(100), ..SILENT },
+                "--payload 100 would cut the transport packets of a.ts; give a multiple of 188, such as 188",
+            ),
+            (
+                "a.pcm",
+                &text,
+                Wish { payload: Some(15), ..SAID },
+                "--payload 15 is out of range; give 16 to 65000 octets",
+            ),
+            (
+                "a.ts",
+                &stream(20),
+                Wish { payload_type: Some(128), ..SILENT },
+                "--pt 128 is out of range; a payload type is 0 to 127",
+            ),
+            (
+                "a.ts",
+                &stream(20),
+                Wish { clock_rate: Some(0), ..SILENT },
+                "--clock-rate 0 is out of range; give the RTP timestamp's ticks per second, such as 90000",
+            ),
+        ];
+        for (name, octets, wish, message) in cases {
+            assert_eq!(opened(name, octets, &wish), Err(message.into()), "{wish:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once_and_with_the_remedy() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("films")).expect("room for it");
+        fs::write(at("a.ts"), stream(1)).expect("room for it");
+        std::os::unix::fs::symlink(at("gone.ts"), at("link.ts")).expect("room for it");
+        std::os::unix::fs::symlink("/dev/zero", at("zero")).expect("room for it");
+        let _listener = UnixListener::bind(at("socket")).expect("room for it");
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), 0o600.into()).expect("room for it");
+        let cases = [
+            ("gone.ts", "gone.ts: no such file; check the name"),
+            ("link.ts", "link.ts: no such file; check the name"),
+            ("a.ts/b.ts", "a.ts/b.ts: no such file; check the name"),
+            ("films", "films is a directory; name a file in it"),
+            ("pipe", "pipe is a named pipe; copy what it holds to a regular file and name that"),
+            ("socket", "socket is a socket; copy what it holds to a regular file and name that"),
+            ("zero", "zero is a device; copy what it holds to a regular file and name that"),
+        ];
+        for (name, message) in cases {
+            for wish in [SILENT, SAID] {
+                assert_eq!(answer(dir.path(), name, &wish), Err(message.into()), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("a.ts"), stream(1)).expect("room for it");
+        fs::set_permissions(dir.path().join("a.ts"), fs::Permissions::from_mode(0)).expect("our file");
+        match answer(dir.path(), "a.ts", &SILENT) {
+            // Root, or CAP_DAC_OVERRIDE, may read everything.
+            Ok(media) => assert_eq!(media.len, 188),
+            Err(message) => assert_eq!(
+                message,
+                "a.ts: permission denied; make it and its directories readable for this user"
+            ),
+        }
+    }
+}

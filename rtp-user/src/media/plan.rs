@@ -1,0 +1,237 @@
+//! How a file is cut into packets.
+
+/// Fewest payload octets a packet may be asked to have.
+pub const PAYLOAD_MIN: u32 = 16;
+/// Most payload octets a packet may be asked to have; with all its headers it
+/// still fits an IP packet.
+pub const PAYLOAD_MAX: u32 = 65_000;
+/// Fewest payload octets that the kernel engine can put a header before. A
+/// plan keeps every packet at or above it, if the file as a whole allows.
+pub const SHORTEST: u32 = 8;
+
+// A packet that lends SHORTEST octets to the last one must keep as many.
+const _: () = assert!(PAYLOAD_MIN >= 2 * SHORTEST);
+
+/// Why a file cannot be cut into packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Payload size out of range.
+    #[error("--payload {0} is out of range; give {PAYLOAD_MIN} to {PAYLOAD_MAX} octets")]
+    Payload(u32),
+    /// There is nothing to cut.
+    #[error("a file of no octets makes no packets; give one with content")]
+    Empty,
+}
+
+/// The packets of a file: each of `payload` octets, the last with what is left.
+///
+/// Should 1 to 7 octets be left, the packet before the last lends it 8 of its own.
+/// Packets are counted from zero; every question has an answer, also one for a
+/// packet after the last: it begins at the file's end and is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    len: u64,
+    payload: u32,
+    packets: u64,
+    /// Whether the packet before the last lends to the last.
+    lends: bool,
+}
+
+/// Packets that may leave in one GSO batch: equally long, but for the last
+/// which may be shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Number of the first packet.
+    pub first: u64,
+    /// Offset in the file of the first packet's first octet.
+    pub offset: u64,
+    /// Payload octets in all.
+    pub octets: usize,
+    /// How many packets.
+    pub packets: usize,
+}
+
+impl Plan {
+    /// Cuts a file of `len` octets into packets of `payload` octets.
+    pub fn new(len: u64, payload: u32) -> Result<Self, PlanError> {
+        if !(PAYLOAD_MIN..=PAYLOAD_MAX).contains(&payload) {
+            return Err(PlanError::Payload(payload));
+        }
+        if len == 0 {
+            return Err(PlanError::Empty);
+        }
+        let packets = len.div_ceil(payload.into());
+        let left = len % u64::from(payload);
+        let lends = packets > 1 && (1..u64::from(SHORTEST)).contains(&left);
+        Ok(Self { len, payload, packets, lends })
+    }
+
+    /// Packets in all.
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Octets in all.
+    pub fn octets(&self) -> u64 {
+        self.len
+    }
+
+    /// Payload octets of a full packet.
+    pub fn payload(&self) -> u32 {
+        self.payload
+    }
+
+    /// Offset in the file of `packet`'s first octet.
+    pub fn octet(&self, packet: u64) -> u64 {
+        if packet >= self.packets {
+            return self.len;
+        }
+        let start = packet * u64::from(self.payload);
+        if self.lends && packet + 1 == self.packets { start - u64::from(SHORTEST) } else { start }
+    }
+
+    /// Payload octets of `packet`.
+    pub fn len_of(&self, packet: u64) -> u32 {
+        let octets = self.octet(packet.saturating_add(1)) - self.octet(packet);
+        u32::try_from(octets).expect("a packet holds no more than its payload size")
+    }
+
+    /// Payload octets of the shortest packet: below [`SHORTEST`] only if the
+    /// whole file is.
+    pub fn min_packet(&self) -> u32 {
+        let last = self.packets - 1;
+        self.len_of(last).min(self.len_of(last.saturating_sub(1)))
+    }
+
+    /// The packets from `first` on that may leave as one batch, at most `max`.
+    /// Empty after the last packet.
+    pub fn batch(&self, first: u64, max: usize) -> Batch {
+        let full = self.len / u64::from(self.payload) - u64::from(self.lends);
+        let equal = full.saturating_sub(first);
+        // A shorter packet ends its batch, as GSO takes it for the last segment.
+        let shorter = u64::from(first.saturating_add(equal) < self.packets);
+        let packets = usize::try_from(equal + shorter).map_or(max, |packets| packets.min(max));
+        let offset = self.octet(first);
+        let end = self.octet(first.saturating_add(packets as u64));
+        let octets = usize::try_from(end - offset).expect("krtp's machines address what they send");
+        Batch { first, offset, octets, packets }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Batch, PAYLOAD_MAX, PAYLOAD_MIN, Plan, PlanError, SHORTEST};
+    use proptest::prelude::*;
+
+    /// The packets' lengths, by handing out octets one packet after another.
+    fn naive(len: u64, payload: u32) -> Vec<u32> {
+        let (len, payload) = (usize::try_from(len).unwrap(), payload as usize);
+        let mut lengths: Vec<u32> =
+            vec![0u8; len].chunks(payload).map(|chunk| u32::try_from(chunk.len()).unwrap()).collect();
+        if let [.., before, last] = lengths.as_mut_slice()
+            && *last < SHORTEST
+        {
+            *before -= SHORTEST;
+            *last += SHORTEST;
+        }
+        lengths
+    }
+
+    /// Lengths of a few packets, many of them just about a whole number.
+    fn sizes() -> impl Strategy<Value = (u64, u32)> {
+        (PAYLOAD_MIN..2000, 0u64..150, 0u64..20, any::<u64>()).prop_map(|(payload, packets, near, far)| {
+            let left = if far % 2 == 0 { near } else { far % u64::from(payload) };
+            ((packets * u64::from(payload) + left).max(1), payload)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn packets_are_cut_one_after_another((len, payload) in sizes()) {
+            let plan = Plan::new(len, payload).unwrap();
+            let expected = naive(len, payload);
+            prop_assert_eq!(plan.packets(), expected.len() as u64);
+            prop_assert_eq!(plan.min_packet(), *expected.iter().min().unwrap());
+            let mut offset = 0;
+            for (packet, &length) in (0..).zip(&expected) {
+                prop_assert_eq!(plan.octet(packet), offset);
+                prop_assert_eq!(plan.len_of(packet), length);
+                offset += u64::from(length);
+            }
+            prop_assert_eq!(offset, len);
+        }
+
+        #[test]
+        fn every_packet_is_long_enough_if_the_file_is((len, payload) in sizes()) {
+            let plan = Plan::new(len, payload).unwrap();
+            prop_assert_eq!(plan.min_packet() < SHORTEST, len < u64::from(SHORTEST));
+        }
+
+        #[test]
+        fn batches_are_the_file_in_order((len, payload) in sizes(), max in 1usize..70) {
+            let plan = Plan::new(len, payload).unwrap();
+            let (mut packet, mut octet) = (0, 0);
+            while packet < plan.packets() {
+                let batch = plan.batch(packet, max);
+                prop_assert!((1..=max).contains(&batch.packets));
+                prop_assert_eq!((batch.first, batch.offset), (packet, octet));
+                let end = packet + batch.packets as u64;
+                let last = end - 1;
+                for equal in packet..last {
+                    prop_assert_eq!(plan.len_of(equal), payload);
+                }
+                let lengths = (packet..end).map(|packet| plan.len_of(packet) as usize);
+                prop_assert_eq!(lengths.sum::<usize>(), batch.octets);
+                // It ends for a reason: full, a shorter packet, or the file's end.
+                prop_assert!(batch.packets == max || plan.len_of(last) < payload || end == plan.packets());
+                packet = end;
+                octet += batch.octets as u64;
+            }
+            prop_assert_eq!(octet, len);
+            prop_assert_eq!(plan.batch(packet, max), Batch { first: packet, offset: len, octets: 0, packets: 0 });
+        }
+
+        #[test]
+        fn no_question_is_too_far(len in 1u64.., payload in PAYLOAD_MIN..=PAYLOAD_MAX, packet: u64, max in 0usize..100) {
+            let plan = Plan::new(len, payload).unwrap();
+            prop_assert!(plan.octet(packet) <= len);
+            prop_assert!(plan.len_of(packet) <= payload);
+            prop_assert!(plan.batch(packet, max).packets <= max);
+            prop_assert_eq!(plan.octet(u64::MAX), len);
+        }
+    }
+
+    #[test]
+    fn the_last_packets_are_cut_as_told() {
+        let cases: [(&str, u64, u32, &[u32]); 8] = [
+            ("seven transport packets", 1316, 1316, &[1316]),
+            ("one left over", 1316 + 188, 1316, &[1316, 188]),
+            ("eight octets left", 40, 32, &[32, 8]),
+            ("seven octets left", 39, 32, &[24, 15]),
+            ("one octet left", 33, 32, &[24, 9]),
+            ("one octet left of the smallest", 17, 16, &[8, 9]),
+            ("lent by the middle one", 65, 32, &[32, 24, 9]),
+            ("less than eight in all", 3, 16, &[3]),
+        ];
+        for (case, len, payload, expected) in cases {
+            let plan = Plan::new(len, payload).unwrap();
+            let lengths: Vec<u32> = (0..plan.packets()).map(|packet| plan.len_of(packet)).collect();
+            assert_eq!(lengths, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_packet_that_lends_ends_its_batch() {
+        let plan = Plan::new(65, 32).unwrap();
+        assert_eq!(plan.batch(0, 64), Batch { first: 0, offset: 0, octets: 56, packets: 2 });
+        assert_eq!(plan.batch(2, 64), Batch { first: 2, offset: 56, octets: 9, packets: 1 });
+    }
+
+    #[test]
+    fn sizes_out_of_range_are_refused() {
+        for payload in [0, PAYLOAD_MIN - 1, PAYLOAD_MAX + 1, u32::MAX] {
+            assert_eq!(Plan::new(1000, payload), Err(PlanError::Payload(payload)));
+        }
+        assert_eq!(Plan::new(0, 1316), Err(PlanError::Empty));
+    }
+}

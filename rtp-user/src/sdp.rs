@@ -1,0 +1,308 @@
+//! The file that tells a player where and how to receive (SDP, RFC 8866).
+
+use std::{
+    fmt::{self, Write as _},
+    net::{IpAddr, SocketAddr},
+};
+
+/// Hops that a multicast packet makes where nothing else is said (RFC 1112 §6.1).
+const MULTICAST_TTL: u8 = 1;
+
+/// Static payload types whose payload is the file's octets: number, media,
+/// name, clock rate in Hz, channels if more than one (RFC 3551 tables 4 and 5).
+const STATIC: [(u8, &str, &str, u32, u8); 6] = [
+    (0, "audio", "PCMU", 8_000, 1),
+    (8, "audio", "PCMA", 8_000, 1),
+    (10, "audio", "L16", 44_100, 2),
+    (11, "audio", "L16", 44_100, 1),
+    (14, "audio", "MPA", 90_000, 1),
+    (33, "video", "MP2T", 90_000, 1),
+];
+
+/// A session: what is sent, by whom, and its flows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The session, unlike any other of this sender; RFC 8866 §5.2 suggests the time.
+    pub session: u64,
+    /// Grows when the description changes.
+    pub version: u64,
+    /// The sender's address.
+    pub origin: IpAddr,
+    /// What people call it, such as the file's name.
+    pub name: String,
+    /// The flows, each for one destination.
+    pub flows: Vec<Flow>,
+}
+
+/// One flow, as its receiver needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Where it is sent to.
+    pub destination: SocketAddr,
+    /// Time to live; matters for IPv4 multicast, where nothing said means 1.
+    pub ttl: Option<u8>,
+    /// Where it is sent from, if known: a multicast receiver can then ask for
+    /// this source alone (RFC 4607).
+    pub source: Option<IpAddr>,
+    /// RTP payload type.
+    pub payload_type: u8,
+    /// RTP timestamp ticks per second.
+    pub clock_rate: u32,
+    /// The encoding's name, if it is not in RFC 3551's tables under the payload type.
+    pub encoding: Option<&'static str>,
+    /// RTP synchronisation source.
+    pub ssrc: u32,
+    /// The source's canonical name in RTCP (RFC 3550 §6.5.1), if it has one.
+    pub cname: Option<String>,
+}
+
+/// Why there is no description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SdpError {
+    /// A payload type that says nothing, and no name for what it carries.
+    #[error(
+        "payload type {payload_type} at {clock_rate} Hz has no name that SDP could give; \
+         leave --sdp out, or give the --pt and --clock-rate of RFC 3551 (L16: 10 or 11 at 44100)"
+    )]
+    NoEncoding {
+        /// RTP payload type.
+        payload_type: u8,
+        /// RTP timestamp ticks per second.
+        clock_rate: u32,
+    },
+}
+
+/// The description as a file, lines ended by CR LF.
+///
+/// It is written for receivers, hence `recvonly` (RFC 8866 §6.7.1). Connection
+/// data stands with each flow, as flows may differ in it.
+pub fn describe(description: &Description) -> Result<String, SdpError> {
+    let Description { session, version, origin, name, flows } = description;
+    let mut sdp = Lines::default();
+    sdp.line(format_args!("v=0"));
+    sdp.line(format_args!("o=- {session} {version} IN {} {origin}", family(*origin)));
+    sdp.line(format_args!("s={}", text(name)));
+    sdp.line(format_args!("t=0 0"));
+    sdp.line(format_args!("a=recvonly"));
+    for flow in flows {
+        describe_flow(&mut sdp, flow)?;
+    }
+    Ok(sdp.0)
+}
+
+fn describe_flow(sdp: &mut Lines, flow: &Flow) -> Result<(), SdpError> {
+    let Flow { destination, payload_type, ssrc, .. } = *flow;
+    let (media, rtpmap) = encoding(flow)?;
+    let address = destination.ip();
+    sdp.line(format_args!("m={media} {} RTP/AVP {payload_type}", destination.port()));
+    let ttl = match address {
+        IpAddr::V4(group) if group.is_multicast() => format!("/{}", flow.ttl.unwrap_or(MULTICAST_TTL)),
+        _ => String::new(),
+    };
+    sdp.line(format_args!("c=IN {} {address}{ttl}", family(address)));
+    sdp.line(format_args!("a=rtpmap:{payload_type} {rtpmap}"));
+    if let Some(source) = flow.source
+        && address.is_multicast()
+        && !source.is_unspecified()
+        && source.is_ipv4() == address.is_ipv4()
+    {
+        sdp.line(format_args!("a=source-filter: incl IN {} {address} {source}", family(address)));
+    }
+    if let Some(cname) = &flow.cname {
+        sdp.line(format_args!("a=ssrc:{ssrc} cname:{}", text(cname)));
+    }
+    Ok(())
+}
+
+/// Media and the value of `rtpmap` without its payload type.
+fn encoding(flow: &Flow) -> Result<(&'static str, String), SdpError> {
+    let Flow { payload_type, clock_rate, .. } = *flow;
+    if let Some(name) = flow.encoding {
+        let media = STATIC.iter().find(|row| row.2 == name).map_or("application", |row| row.1);
+        return Ok((media, format!("{name}/{clock_rate}")));
+    }
+    let row = STATIC.iter().find(|row| row.0 == payload_type && row.3 == clock_rate);
+    let Some((_, media, name, _, channels)) = row else {
+        return Err(SdpError::NoEncoding { payload_type, clock_rate });
+    };
+    // One channel is not written (RFC 8866 §6.6).
+    let channels = if *channels > 1 { format!("/{channels}") } else { String::new() };
+    Ok((media, format!("{name}/{clock_rate}{channels}")))
+}
+
+/// `<addrtype>` of RFC 8866 §5.2.
+fn family(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "IP4" } else { "IP6" }
+}
+
+/// A text that stays on its line; a dash where nothing is left (RFC 8866 §5.3).
+fn text(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.trim().is_empty() { "-".into() } else { line }
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        write!(self.0, "{line}\r\n").expect("a string has room");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Description, Flow, SdpError, describe};
+    use proptest::prelude::*;
+    use sdp_types::Session;
+
+    fn flow(destination: &str) -> Flow {
+        Flow {
+            destination: destination.parse().expect("an address"),
+            ttl: None,
+            source: None,
+            payload_type: 33,
+            clock_rate: 90_000,
+            encoding: Some("MP2T"),
+            ssrc: 0xdead_beef,
+            cname: None,
+        }
+    }
+
+    fn description(origin: &str, flows: Vec<Flow>) -> Description {
+        let origin = origin.parse().expect("an address");
+        Description { session: 3_900_000_000, version: 7, origin, name: "film.ts".into(), flows }
+    }
+
+    #[test]
+    fn a_description_reads_as_rfc_8866_has_it() {
+        let head =
+            |origin: &str| format!("v=0\no=- 3900000000 7 IN {origin}\ns=film.ts\nt=0 0\na=recvonly\n");
+        let cases = [
+            (
+                "unicast IPv4",
+                description("192.0.2.1", vec![flow("192.0.2.9:5004")]),
+                head("IP4 192.0.2.1")
+                    + "m=video 5004 RTP/AVP 33\nc=IN IP4 192.0.2.9\na=rtpmap:33 MP2T/90000\n",
+            ),
+            (
+                "multicast IPv4",
+                description(
+                    "192.0.2.1",
+                    vec![Flow {
+                        ttl: Some(16),
+                        source: Some("192.0.2.1".parse().unwrap()),
+                        cname: Some("Zm9v".into()),
+                        ..flow("232.1.2.3:5004")
+                    }],
+                ),
+                head("IP4 192.0.2.1")
+                    + "m=video 5004 RTP/AVP 33\nc=IN IP4 232.1.2.3/16\na=rtpmap:33 MP2T/90000\n\
+                       a=source-filter: incl IN IP4 232.1.2.3 192.0.2.1\na=ssrc:3735928559 cname:Zm9v\n",
+            ),
+            (
+                "multicast IPv4, nothing said",
+                description("192.0.2.1", vec![flow("239.1.2.3:5004")]),
+                head("IP4 192.0.2.1")
+                    + "m=video 5004 RTP/AVP 33\nc=IN IP4 239.1.2.3/1\na=rtpmap:33 MP2T/90000\n",
+            ),
+            (
+                "unicast IPv6",
+                description("2001:db8::1", vec![Flow { ttl: Some(9), ..flow("[2001:db8::9]:5004") }]),
+                head("IP6 2001:db8::1")
+                    + "m=video 5004 RTP/AVP 33\nc=IN IP6 2001:db8::9\na=rtpmap:33 MP2T/90000\n",
+            ),
+            (
+                "multicast IPv6 with a scope",
+                description(
+                    "2001:db8::1",
+                    vec![Flow {
+                        ttl: Some(9),
+                        source: Some("2001:db8::1".parse().unwrap()),
+                        ..flow("[ff3e::8000:1%2]:5004")
+                    }],
+                ),
+                head("IP6 2001:db8::1")
+                    + "m=video 5004 RTP/AVP 33\nc=IN IP6 ff3e::8000:1\na=rtpmap:33 MP2T/90000\n\
+                       a=source-filter: incl IN IP6 ff3e::8000:1 2001:db8::1\n",
+            ),
+            (
+                "two flows, sources that help nobody",
+                description(
+                    "192.0.2.1",
+                    vec![
+                        Flow { source: Some("192.0.2.1".parse().unwrap()), ..flow("192.0.2.9:5004") },
+                        Flow { source: Some("0.0.0.0".parse().unwrap()), ..flow("232.0.0.9:6000") },
+                    ],
+                ),
+                head("IP4 192.0.2.1")
+                    + "m=video 5004 RTP/AVP 33\nc=IN IP4 192.0.2.9\na=rtpmap:33 MP2T/90000\n\
+                       m=video 6000 RTP/AVP 33\nc=IN IP4 232.0.0.9/1\na=rtpmap:33 MP2T/90000\n",
+            ),
+        ];
+        for (case, description, expected) in cases {
+            assert_eq!(describe(&description).unwrap(), expected.replace('\n', "\r\n"), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_named_by_its_type_or_by_the_media() {
+        let cases = [
+            (0, 8_000, None, Some(("audio", "PCMU/8000"))),
+            (8, 8_000, None, Some(("audio", "PCMA/8000"))),
+            (10, 44_100, None, Some(("audio", "L16/44100/2"))),
+            (11, 44_100, None, Some(("audio", "L16/44100"))),
+            (14, 90_000, None, Some(("audio", "MPA/90000"))),
+            (33, 90_000, None, Some(("video", "MP2T/90000"))),
+            (96, 90_000, Some("MP2T"), Some(("video", "MP2T/90000"))),
+            (96, 48_000, None, None),
+            (0, 48_000, None, None),
+            (33, 27_000_000, None, None),
+        ];
+        for (payload_type, clock_rate, encoding, expected) in cases {
+            let flow = Flow { payload_type, clock_rate, encoding, ..flow("192.0.2.9:5004") };
+            let expected = expected
+                .map(|(media, rtpmap)| {
+                    format!(
+                        "v=0\r\no=- 3900000000 7 IN IP4 192.0.2.1\r\ns=film.ts\r\nt=0 0\r\na=recvonly\r\n\
+                         m={media} 5004 RTP/AVP {payload_type}\r\nc=IN IP4 192.0.2.9\r\n\
+                         a=rtpmap:{payload_type} {rtpmap}\r\n"
+                    )
+                })
+                .ok_or(SdpError::NoEncoding { payload_type, clock_rate });
+            assert_eq!(
+                describe(&description("192.0.2.1", vec![flow])),
+                expected,
+                "{payload_type}/{clock_rate}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn another_reader_reads_what_was_described(
+            name: String, cname: String, destinations: Vec<std::net::SocketAddr>, ttl: Option<u8>, ssrc: u32,
+        ) {
+            let flows = destinations.iter().map(|destination| Flow {
+                ttl,
+                ssrc,
+                source: Some(destination.ip()),
+                cname: Some(cname.clone()),
+                ..flow(&destination.to_string())
+            });
+            let sdp = describe(&Description { name, ..description("192.0.2.1", flows.collect()) }).unwrap();
+            let session = Session::parse(sdp.as_bytes()).unwrap();
+            prop_assert_eq!(session.medias.len(), destinations.len());
+            for (media, destination) in session.medias.iter().zip(&destinations) {
+                prop_assert_eq!(media.port, destination.port());
+                prop_assert_eq!(&media.proto, "RTP/AVP");
+                let connection = &media.connections[0];
+                let address = connection.connection_address.split('/').next().unwrap();
+                prop_assert_eq!(address.parse(), Ok(destination.ip()));
+                prop_assert_eq!(media.get_first_attribute_value("rtpmap").unwrap(), Some("33 MP2T/90000"));
+                let source = media.get_first_attribute_value("ssrc").unwrap().unwrap();
+                prop_assert!(source.starts_with(&format!("{ssrc} cname:")), "{}", source);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The right thing: a plain datagram becomes an RTP packet.
+
+use crate::{
+    frame::{Frame, Ip, ipv4, ipv6, payload},
+    rig::{Counters, Expected, Rig, carrying, expected, settings},
+};
+use krtp::kernel::object::BY_SLOT;
+use rtp_common::{flow::FlowState, timeline::Piece};
+
+/// Payload lengths: the shortest there is a promise for, odd ones, one and
+/// seven MPEG-TS packets, and the longest for 1,500 octets of IPv4.
+const LENGTHS: [usize; 16] = [8, 9, 15, 16, 27, 28, 29, 47, 48, 49, 188, 255, 1316, 1451, 1453, 1460];
+
+#[test]
+fn every_payload_length_becomes_a_packet() {
+    for (family, ip) in [("IPv4", ipv4()), ("IPv6", ipv6())] {
+        let mut rig = Rig::new();
+        let slot = rig.claim(settings());
+        let mut octets = 0;
+        for (number, length) in LENGTHS.into_iter().enumerate() {
+            let name = format!("{family}, {length} octets");
+            let number = number as u32;
+            let frame = Frame::sent(ip.clone(), payload(length));
+            rig.send_well(&name, slot, u64::from(number), &frame, &expected(number, number as u16));
+            octets += length as u64;
+            let counters = Counters {
+                packets: u64::from(number) + 1,
+                octets,
+                next_number: u64::from(number) + 1,
+                next_sequence: 1001 + number,
+                last_timestamp: 900_000 + 450 * number,
+                ..Counters::default()
+            };
+            assert_eq!(rig.counters(slot), counters, "{name}: counters");
+        }
+        assert_eq!(rig.skipped(), [0, 0], "{family}: skipped");
+    }
+}
+
+#[test]
+fn no_field_of_the_lower_headers_is_touched_but_lengths_and_checksums() {
+    let v4 = |tos, id, flags, ttl| Ip::V4 {
+        tos,
+        id,
+        flags,
+        ttl,
+        source: [10, 0, 0, 1],
+        destination: [255, 255, 255, 254],
+    };
+    let v6 = |traffic_class, flow_label, hop_limit, source| Ip::V6 {
+        traffic_class,
+        flow_label,
+        hop_limit,
+        source: [source; 16],
+        destination: [0xff; 16],
+    };
+    let cases = [
+        ("IPv4, all low", v4(0, 0, 0, 0)),
+        ("IPv4, all high", v4(0xff, 0xffff, 0x4000, 0xff)),
+        ("IPv4, may be fragmented", v4(0x20, 0x8001, 0, 64)),
+        ("IPv4, the reserved flag", v4(0x01, 7, 0xc000, 1)),
+        ("IPv6, all low", v6(0, 0, 0, 0)),
+        ("IPv6, all high", v6(0xff, 0xf_ffff, 0xff, 0xff)),
+        ("IPv6, flow label only", v6(0, 0x8_0001, 64, 0xfe)),
+    ];
+    let mut rig = Rig::new();
+    let slot = rig.claim(settings());
+    for (number, (name, ip)) in cases.into_iter().enumerate() {
+        let mut frame = Frame::sent(ip, payload(188));
+        (frame.source_port, frame.destination_port) = (0xffff, 1);
+        let number = number as u32;
+        rig.send_well(name, slot, u64::from(number), &frame, &expected(number, number as u16));
+    }
+}
+
+#[test]
+fn the_header_says_what_the_flow_says() {
+    let any = settings();
+    let cases = [
+        ("SSRC zero", FlowState { ssrc: 0, ..any }),
+        ("SSRC all ones", FlowState { ssrc: u32::MAX, ..any }),
+        ("payload type 0", FlowState { payload_type: 0, ..any }),
+        ("payload type 127", FlowState { payload_type: 127, ..any }),
+        ("priority zero", FlowState { priority: 0, ..any }),
+        ("a class of tc", FlowState { priority: 0x8001_0010, ..any }),
+    ];
+    for (name, flow) in cases {
+        let mut rig = Rig::new();
+        let slot = rig.claim(flow);
+        let mut wanted = expected(0, 0);
+        wanted.rtp.ssrc = flow.ssrc;
+        wanted.rtp.payload_type = flow.payload_type;
+        wanted.priority = flow.priority;
+        rig.send_well(name, slot, 0, &Frame::sent(ipv4(), payload(188)), &wanted);
+    }
+}
+
+#[test]
+fn sequence_numbers_wrap() {
+    let mut rig = Rig::new();
+    let slot = rig.claim(FlowState { first_sequence: 65_534, ..settings() });
+    let frame = Frame::sent(ipv6(), payload(188));
+    for (number, (sequence, next)) in [(65_534, 65_535), (65_535, 0), (0, 1), (1, 2)].into_iter().enumerate()
+    {
+        let mut wanted = expected(number as u32, 0);
+        wanted.rtp.sequence = sequence;
+        rig.send_well(&format!("sequence {sequence}"), slot, number as u64, &frame, &wanted);
+        assert_eq!(rig.flow(slot).next_sequence, next, "after sequence {sequence}");
+    }
+}
+
+#[test]
+fn sequence_numbers_count_packets_and_timestamps_follow_numbers() {
+    let mut rig = Rig::new();
+    let slot = rig.claim(settings());
+    let frame = Frame::sent(ipv4(), payload(188));
+    // A batch lost before the program leaves a hole in the numbers, and a
+    // neighbour's queue may empty out of turn: no gap on the wire for either.
+    for (before, number) in [0u32, 1, 50, 49, 51, 5000].into_iter().enumerate() {
+        let name = format!("packet {number}");
+        rig.send_well(&name, slot, u64::from(number), &frame, &expected(number, before as u16));
+        assert_eq!(rig.flow(slot).next_number, u64::from(number) + 1, "{name}: next number");
+    }
+}
+
+/// A point on a flow's timeline and what must be read there.
+struct Point {
+    name: &'static str,
+    pieces: [Piece; 2],
+    number: u64,
+    timestamp: u32,
+    departure: u64,
+}
+
+#[test]
+fn timestamp_and_departure_follow_the_timeline() {
+    let none = Piece::default();
+    let first =
+        Piece { departure: 5_000_000_000, gap: 1_000_000, timestamp: 100, step: 90, ..Piece::default() };
+    let second =
+        Piece { first: 40, departure: 7_000_000_000, gap: 500_000, timestamp: 1_000_000, step: 45, ..first };
+    let half =
+        Piece { step: 3003, step_fraction: 1 << 31, gap: 33_366_666, gap_fraction: 0xaaaa_aaaa, ..first };
+    let late = Piece { timestamp: u32::MAX - 100, ..first };
+    let far = Piece { first: 1 << 33, ..first };
+    let point =
+        |name, pieces, number, timestamp, departure| Point { name, pieces, number, timestamp, departure };
+    let points = [
+        point("the first packet", [first, none], 0, 100, 5_000_000_000),
+        point("along the piece", [first, none], 10, 1000, 5_010_000_000),
+        point("the last of the first piece", [first, second], 39, 100 + 39 * 90, 5_039_000_000),
+        point("the first of the second", [first, second], 40, 1_000_000, 7_000_000_000),
+        point("the second, laid first", [second, first], 41, 1_000_045, 7_000_500_000),
+        point("half ticks round down", [half, none], 3, 100 + 9010, 5_100_099_999),
+        point("the last before the wrap", [late, none], 1, u32::MAX - 10, 5_001_000_000),
+        point("the wrap", [late, none], 2, 79, 5_002_000_000),
+        point("number beyond 32 bits", [none, far], (1 << 33) + 2, 280, 5_002_000_000),
+        point("no departure", [Piece { departure: 0, ..first }, none], 7, 730, 0),
+    ];
+    for Point { name, pieces, number, timestamp, departure } in points {
+        let mut rig = Rig::new();
+        // Its next number, so that the 24 bits that travel find this one.
+        let slot = rig.claim(FlowState { pieces, next_number: number, ..settings() });
+        let mut wanted = Expected { departure, ..expected(0, 0) };
+        wanted.rtp.timestamp = timestamp;
+        rig.send_well(name, slot, number, &Frame::sent(ipv4(), payload(188)), &wanted);
+        let flow = rig.flow(slot);
+        assert_eq!(flow.last_timestamp, timestamp, "{name}: last timestamp");
+        if departure == 0 {
+            assert_ne!(flow.last_departure, 0, "{name}: when it left");
+        } else {
+            assert_eq!(flow.last_departure, departure, "{name}: last departure");
+        }
+    }
+}
+
+#[test]
+fn numbers_travel_in_24_bits_and_come_back_whole() {
+    let turn = 1u64 << 24;
+    for (near, number) in [
+        (0, 0),
+        (turn - 1, turn - 1),
+        (turn - 1, turn),
+        (turn, turn - 1),
+        (5 * turn + 3, 5 * turn + 1000),
+        (5 * turn + 3, 5 * turn - 1000),
+        (turn << 20, turn << 20),
+    ] {
+        let mut rig = Rig::new();
+        let slot = rig.claim(FlowState { next_number: near, ..settings() });
+        let mut wanted = expected(0, 0);
+        wanted.rtp.timestamp = 900_000u32.wrapping_add(450u32.wrapping_mul(number as u32));
+        let name = format!("packet {number} near {near}");
+        rig.send_well(&name, slot, number, &Frame::sent(ipv4(), payload(188)), &wanted);
+        assert_eq!(rig.flow(slot).next_number, number + 1, "{name}");
+    }
+}
+
+#[test]
+fn the_foreign_part_of_the_context_stays() {
+    let mut rig = Rig::new();
+    let slot = rig.claim(settings());
+    let frame = Frame::sent(ipv4(), payload(188));
+    rig.lay(slot, 0, &frame.payload);
+    let mut context = carrying(slot, 0);
+    (context.mark, context.tstamp, context.cb[4]) = (0xfeed, 77, 99);
+    let outcome = rig.run(BY_SLOT, &frame.bytes(), context);
+    // The flow has no departure time, so another's stays.
+    outcome.assert_is("with mark", &frame, &Expected { departure: 77, ..expected(0, 0) });
+    assert_eq!((outcome.context.mark, outcome.context.cb), (0xfeed, context.cb));
+}
