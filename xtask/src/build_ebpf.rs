@@ -1,0 +1,158 @@
+//! `build-ebpf`: the object from source, the same bytes on every machine.
+
+use crate::{
+    hash::{hexadecimal, sha256},
+    places, process, rustc,
+    setup::{self, Group},
+    toolchain::{self, Toolchain},
+};
+use anyhow::{Context, Result, bail};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// `build-ebpf`'s arguments.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Change nothing; fail when the committed object is not what the source builds
+    #[arg(long)]
+    check: bool,
+}
+
+const OBJECT: &str = "rtp-user/object/krtp.bpf.o";
+const RECORD: &str = "rtp-user/object/krtp.bpf.o.txt";
+
+/// BTF is made from the profile's debug information; v3 has the atomics and 32-bit jumps of Linux 5.12 and later.
+const FLAGS: &[&str] = &["-Ctarget-cpu=v3", "-Clinker=bpf-linker", "-Clink-arg=--btf"];
+
+/// Builds, then installs or compares.
+pub fn run(options: &Options) -> Result<()> {
+    setup::ensure(&[Group::Object])?;
+    let toolchain = Toolchain::ensure()?;
+    println!("Building the object from source …");
+    let built = build(&toolchain)?;
+    let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    let record = record(&bytes, &toolchain);
+    if options.check { compare(&bytes, &record) } else { install(&bytes, &record) }
+}
+
+/// Builds and strips; says where the object is.
+fn build(toolchain: &Toolchain) -> Result<PathBuf> {
+    let target = places::target()?.join("ebpf");
+    process::run(command(toolchain)?.args(["build", "--release", "--locked", "--quiet"]).args(BPF_TARGET))?;
+    let linked = target.join("bpfel-unknown-none/release/krtp");
+    let object = target.join("krtp.bpf.o");
+    // DWARF is five sixths of the object, and nobody reads it: the kernel and bpftool read BTF, which stays.
+    let objcopy = Toolchain::llvm_tool("llvm-objcopy");
+    process::run(Command::new(objcopy).arg("--strip-debug").args([&linked, &object]))?;
+    Ok(object)
+}
+
+/// There is no prepared `core` for the target.
+pub const BPF_TARGET: &[&str] = &["--target", "bpfel-unknown-none", "-Zbuild-std=core"];
+
+/// Debian's cargo in `rtp-ebpf/`, free of the settings of the cargo that runs us.
+pub fn command(toolchain: &Toolchain) -> Result<Command> {
+    let mut path = std::ffi::OsString::from(&toolchain.linker_directory);
+    path.push(":/usr/bin:/bin");
+    let mut cargo = Command::new(toolchain::CARGO);
+    for (name, _) in env::vars_os() {
+        if is_foreign(&name.to_string_lossy()) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.current_dir(places::root().join("rtp-ebpf"));
+    cargo.env("PATH", path).env("RUSTC", toolchain::RUSTC).env("CARGO", toolchain::CARGO);
+    cargo.env("RUSTC_BOOTSTRAP", "1"); // -Z build-std and the BPF target are not stable
+    // aya takes the building machine's architecture for the kernel's. Only probes of functions differ by it.
+    cargo.env("AYA_BPF_TARGET_ARCH", "x86_64");
+    cargo.env("RUSTC_WRAPPER", env::current_exe()?).env(rustc::WRAPPER, "1");
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
+    cargo.env("CARGO_TARGET_DIR", places::target()?.join("ebpf"));
+    Ok(cargo)
+}
+
+/// Whether an environment variable would steer the build: those of rustup and of the cargo that runs us. How to
+/// reach the registry stays the user's.
+fn is_foreign(name: &str) -> bool {
+    let registry = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_"];
+    let kept = registry.iter().any(|prefix| name.starts_with(prefix));
+    (name.starts_with("CARGO") && !kept)
+        || name.starts_with("RUST")
+        || name.starts_with("AYA_")
+        || name == "LD_LIBRARY_PATH"
+}
+
+fn install(bytes: &[u8], record: &str) -> Result<()> {
+    let (object, beside) = (places::root().join(OBJECT), places::root().join(RECORD));
+    // An unchanged file keeps its time, so that krtp is not built again for nothing.
+    let unchanged = fs::read(&object).is_ok_and(|old| old == bytes);
+    if !unchanged {
+        write(&object, bytes)?;
+    }
+    if !unchanged || !beside.exists() {
+        write(&beside, record.as_bytes())?;
+    }
+    print!("{OBJECT}: {}\n{record}", if unchanged { "unchanged" } else { "written" });
+    Ok(())
+}
+
+/// Whole or not at all: another build may be embedding the file at this moment.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = path.with_extension("new");
+    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn compare(bytes: &[u8], record: &str) -> Result<()> {
+    let committed = fs::read(places::root().join(OBJECT)).with_context(|| format!("cannot read {OBJECT}"))?;
+    if committed == bytes {
+        print!("{OBJECT} is what the source builds\n{record}");
+        return Ok(());
+    }
+    let beside = fs::read_to_string(places::root().join(RECORD));
+    let builder = beside.as_deref().ok().and_then(|text| text.lines().nth(1));
+    bail!(
+        "{OBJECT} is not what the source builds\n\
+         committed:  {}\n            {}\n\
+         built here: {}\n\
+         Run `cargo xtask build-ebpf` and commit rtp-user/object/ together with the change.",
+        summary(&committed),
+        builder.unwrap_or("built by nobody knows what: there is no record beside it"),
+        record.trim_end().replace('\n', "\n            "),
+    )
+}
+
+fn summary(bytes: &[u8]) -> String {
+    format!("{} octets, SHA-256 {}", bytes.len(), hexadecimal(&sha256(bytes)))
+}
+
+/// What stands beside the object: what it is, and on the second line what built it.
+fn record(bytes: &[u8], toolchain: &Toolchain) -> String {
+    format!("{}\nbuilt by {toolchain}\n", summary(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_way_to_the_registry_is_kept() {
+        for (name, foreign) in [
+            ("CARGO_HOME", false),
+            ("CARGO_NET_OFFLINE", false),
+            ("CARGO_REGISTRIES_CRATES_IO_PROTOCOL", false),
+            ("HTTPS_PROXY", false),
+            ("CARGO", true),
+            ("CARGO_MANIFEST_DIR", true),
+            ("CARGO_PROFILE_RELEASE_DEBUG", true),
+            ("RUSTFLAGS", true),
+            ("RUSTUP_TOOLCHAIN", true),
+            ("RUSTC_WRAPPER", true),
+        ] {
+            assert_eq!(is_foreign(name), foreign, "{name}");
+        }
+    }
+}

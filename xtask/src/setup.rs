@@ -1,0 +1,96 @@
+//! `setup`: what the other commands need, installed once.
+
+use crate::{
+    lint,
+    packages::{self, Need},
+    toolchain::Toolchain,
+};
+use anyhow::Result;
+
+/// `setup`'s arguments.
+#[derive(clap::Args)]
+pub struct Options {
+    /// What to set up; all when none is named
+    #[arg(value_name = "GROUP")]
+    groups: Vec<Group>,
+}
+
+/// What belongs together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Group {
+    /// iproute2, for the demo's network namespaces
+    Demo,
+    /// Building the eBPF object: Debian's rustc with its library's source, LLVM, bpf-linker
+    Object,
+    /// rustfmt and clippy, for both toolchains
+    Lint,
+    /// What tests watch, receive and decode with
+    Test,
+}
+
+const DEMO: &[Need] = &[need("iproute2", "ip")];
+
+/// Debian's `rustc-web` follows Rust's releases closely and comes with the source of `core`, which the BPF target is
+/// built from. bpf-linker has to speak the very LLVM that this rustc speaks.
+const OBJECT: &[Need] = &[
+    need("rustc-web", "/usr/lib/rustlib/src/rust/library/core"),
+    need("cargo-web", "/usr/bin/cargo"),
+    need("rust-web-src", "/usr/lib/rustlib/src/rust/library/core"),
+    need("llvm-22-dev", "/usr/lib/llvm-22/bin/llvm-config"),
+    need("libpolly-22-dev", "/usr/lib/llvm-22/lib/libPolly.a"),
+    need("libzstd-dev", "/usr/include/zstd.h"),
+    need("zlib1g-dev", "/usr/include/zlib.h"),
+    need("libxml2-dev", "/usr/include/libxml2"),
+    need("gcc", "gcc"),
+    need("g++", "g++"),
+];
+
+const LINT: &[Need] = &[need("rust-web-clippy", "/usr/bin/cargo-clippy")];
+
+const TEST: &[Need] = &[
+    need("iproute2", "ip"),
+    need("ethtool", "ethtool"),
+    need("tcpdump", "tcpdump"),
+    need("tshark", "tshark"),
+    need("bpftool", "bpftool"),
+    need("strace", "strace"),
+    need("tmux", "tmux"),
+    need("ffmpeg", "ffmpeg"),
+    need("gstreamer1.0-tools", "gst-launch-1.0"),
+    need("gstreamer1.0-plugins-base", "gst-launch-1.0"),
+    need("gstreamer1.0-plugins-good", "gst-launch-1.0"),
+    need("gstreamer1.0-plugins-bad", "gst-launch-1.0"),
+    need("gstreamer1.0-libav", "gst-launch-1.0"),
+];
+
+const fn need(package: &'static str, sign: &'static str) -> Need {
+    Need { package, sign }
+}
+
+/// Sets up, and says so.
+pub fn run(options: &Options) -> Result<()> {
+    let all = [Group::Demo, Group::Object, Group::Lint, Group::Test];
+    let groups = if options.groups.is_empty() { &all[..] } else { &options.groups };
+    ensure(groups)?;
+    println!("setup: all is there");
+    Ok(())
+}
+
+/// Sets up; silent when all is there.
+pub fn ensure(groups: &[Group]) -> Result<()> {
+    for group in groups {
+        match group {
+            Group::Demo => packages::ensure("demo", DEMO)?,
+            Group::Object => {
+                packages::ensure("object", OBJECT)?;
+                Toolchain::ensure()?;
+            }
+            Group::Lint => {
+                packages::ensure("lint", LINT)?;
+                lint::ensure_components()?;
+            }
+            Group::Test => packages::ensure("test", TEST)?,
+        }
+    }
+    Ok(())
+}
