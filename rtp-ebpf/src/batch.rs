@@ -1,13 +1,20 @@
 //! The first pass: a whole batch goes to the segmenter, which sends its
 //! segments back to this interface one at a time.
 
-use crate::{flow::Flow, maps::BATCH, room};
+use crate::{
+    flow::Flow,
+    maps::{BATCH, Batch},
+    room,
+};
 use aya_ebpf::{
     bindings::TC_ACT_REDIRECT,
     helpers::{bpf_ktime_get_ns, bpf_redirect},
     programs::TcContext,
 };
-use core::ptr;
+use core::{
+    intrinsics::{AtomicOrdering::Relaxed, atomic_xadd},
+    ptr,
+};
 use rtp_common::{carrier, reason::Drop};
 
 /// Remembers the batch on this CPU and redirects it.
@@ -19,17 +26,16 @@ pub fn redirect(ctx: &TcContext, flow: &Flow, priority: u32) -> Result<i32, Drop
         return Err(Drop::Segmenter);
     }
     let batch = BATCH.get_ptr_mut(0).ok_or(Drop::Segmenter)?;
-    let number = carrier::decode(priority, settings.next_number);
+    let first = carrier::decode(priority, settings.next_number);
     // SAFETY: this CPU's entry, see `maps::Batch`.
-    let again = unsafe { (*batch).is(flow, priority) && (*batch).next_number == number };
+    let again = unsafe { (*batch).is(flow, first) && (*batch).next_number == first };
     if !again {
-        // SAFETY: as above; the flow's counters are the program's.
+        let cookie = settings.cookie;
+        // SAFETY: as above; aligned fields of an array map's value.
         unsafe {
-            (*batch).next_number = number;
-            (*batch).priority = priority;
-            (*batch).slot = flow.slot;
+            *batch = Batch { first, next_number: first, cookie };
             let state = flow.state;
-            (*state).batches += 1;
+            atomic_xadd::<u64, u64, { Relaxed }>(&raw mut (*state).batches, 1);
             ptr::write_volatile(&raw mut (*state).last_departure, bpf_ktime_get_ns());
         }
         room::reserve(ctx)?;
@@ -43,15 +49,16 @@ pub fn redirect(ctx: &TcContext, flow: &Flow, priority: u32) -> Result<i32, Drop
 /// is the next of the batch that passes on this CPU, or a datagram by itself.
 #[inline(always)]
 pub fn number(flow: &Flow, priority: u32) -> (u64, bool) {
+    let first = carrier::decode(priority, flow.settings().next_number);
     if let Some(batch) = BATCH.get_ptr_mut(0) {
         // SAFETY: this CPU's entry, see `maps::Batch`.
         unsafe {
-            if (*batch).is(flow, priority) {
+            if (*batch).is(flow, first) {
                 let number = (*batch).next_number;
                 (*batch).next_number = number + 1;
                 return (number, false);
             }
         }
     }
-    (carrier::decode(priority, flow.settings().next_number), true)
+    (first, true)
 }

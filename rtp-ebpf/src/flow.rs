@@ -6,7 +6,10 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use aya_log_ebpf::warn;
-use core::ptr;
+use core::{
+    intrinsics::{AtomicOrdering::SeqCst, atomic_xadd},
+    ptr,
+};
 use rtp_common::{
     flow::{FlowState, Slot},
     reason::{Drop, Skip},
@@ -73,12 +76,17 @@ impl Flow {
     #[cold]
     #[inline(always)]
     pub fn count_drop(&self, ctx: &TcContext, reason: Drop) {
-        // SAFETY: an array map's value; `reason` is below the array's length.
-        let before = unsafe {
-            let count = &raw mut (*self.state).drops[reason as usize];
-            let before = *count;
-            *count = before + 1;
-            before
+        let counted = |index: usize| {
+            // SAFETY: an array map's value.
+            unsafe { atomic_xadd::<u64, u64, { SeqCst }>(&raw mut (*self.state).drops[index], 1) }
+        };
+        // A constant in each arm: without CAP_PERFMON the verifier takes no
+        // pointer whose offset differs from path to path (`sanitize_ptr_alu`).
+        let before = match reason {
+            Drop::Shape => counted(Drop::Shape as usize),
+            Drop::Sum => counted(Drop::Sum as usize),
+            Drop::Room => counted(Drop::Room as usize),
+            Drop::Segmenter => counted(Drop::Segmenter as usize),
         };
         if before == 0 {
             warn!(

@@ -43,19 +43,22 @@ pub static SKIPPED: PerCpuArray<u64, SKIPS> = PerCpuArray::new();
 /// entry per CPU is enough.
 #[repr(C)]
 pub struct Batch {
+    /// Number of its first packet.
+    pub first: u64,
     /// Number of the next segment's packet.
     pub next_number: u64,
-    /// `skb->priority` of the batch and of all its segments; zero: none.
-    pub priority: u32,
-    /// Slot of its flow.
-    pub slot: u32,
+    /// Cookie of its flow's socket (a slot is used again, a cookie never);
+    /// zero: no batch yet.
+    pub cookie: u64,
 }
 
 impl Batch {
-    /// Whether this is the batch of `flow` that carries `priority`.
+    /// Whether this is the batch of `flow` whose first packet is `first`. To
+    /// compare priorities would not do: the entry outlives its batch, and they
+    /// come again after 2^24 packets.
     #[inline(always)]
-    pub fn is(&self, flow: &Flow, priority: u32) -> bool {
-        self.priority == priority && self.slot == flow.slot
+    pub fn is(&self, flow: &Flow, first: u64) -> bool {
+        self.first == first && self.cookie == flow.settings().cookie
     }
 }
 

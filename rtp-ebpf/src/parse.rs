@@ -53,9 +53,14 @@ impl<const IP: usize> Datagram<IP> {
     /// Octets from the IP header to the end of what is kept here.
     pub const LEN: usize = IP * 4 + UDP + AHEAD * 4;
 
-    /// Takes the headers and the first payload octets out of the packet.
+    /// The largest UDP length to which an RTP header can be added: both length
+    /// fields have 16 bits.
+    const LONGEST: u32 = 0xffff - (if IP == IPV4 { IPV4 as u32 * 4 } else { 0 }) - header::LEN as u32;
+
+    /// Takes the headers and the first payload octets out of the packet, which
+    /// came with `length` octets.
     #[inline(always)]
-    pub fn read(ctx: &TcContext) -> Result<Self, Drop> {
+    pub fn read(ctx: &TcContext, length: u32) -> Result<Self, Drop> {
         // The payload lies in page fragments; this copies its first octets
         // into the linear part, where they can be read.
         ctx.skb.pull_data((ETH + Self::LEN) as u32).map_err(|_| Drop::Shape)?;
@@ -65,12 +70,17 @@ impl<const IP: usize> Datagram<IP> {
         }
         let datagram =
             Self { ip: words(start), udp: words(start + IP * 4), ahead: words(start + IP * 4 + UDP) };
-        if datagram.is_plain_udp() { Ok(datagram) } else { Err(Drop::Shape) }
+        if datagram.is_plain_udp(length) { Ok(datagram) } else { Err(Drop::Shape) }
     }
 
     #[inline(always)]
-    fn is_plain_udp(&self) -> bool {
+    fn is_plain_udp(&self, packet_length: u32) -> bool {
         let length = self.udp_length();
+        // Of what the socket sends, all three lengths agree. Where they do not,
+        // the payload sum is of other octets than those that would leave.
+        if length < UDP as u32 || length > Self::LONGEST || packet_length != (ETH + IP * 4) as u32 + length {
+            return false;
+        }
         let first = u32::from_be(self.ip[0]);
         if IP == IPV4 {
             let fragment = u32::from_be(self.ip[1]) & FRAGMENT;

@@ -13,7 +13,9 @@
 //! in 6.1.y), and the checksum we write is final.
 
 use crate::parse::{Datagram, ETH, UDP};
-use aya_ebpf::{bindings::BPF_F_ADJ_ROOM_FIXED_GSO, programs::TcContext};
+use aya_ebpf::{
+    bindings::BPF_F_ADJ_ROOM_FIXED_GSO, helpers::generated::bpf_skb_change_tail, programs::TcContext,
+};
 use rtp_common::{header, reason::Drop};
 
 /// `BPF_ADJ_ROOM_MAC`: room behind the Ethernet header.
@@ -27,6 +29,38 @@ pub fn make<const IP: usize>(ctx: &TcContext) -> Result<(), Drop> {
     let length = Datagram::<IP>::LEN as i32;
     adjust(ctx, -length)?;
     adjust(ctx, length + header::LEN as i32)
+}
+
+/// Lengthens a packet that is too short for [`make`], with zeros behind its
+/// payload, and says whether it did: [`cut`] takes them off again. For the last
+/// packet of a file and for audio of a few samples; the packet is copied.
+///
+/// `bpf_skb_adjust_room` cuts nothing out that would leave less than an IP
+/// header behind the Ethernet header.
+#[inline(always)]
+pub fn lengthen<const IP: usize>(ctx: &TcContext, length: u32) -> Result<bool, Drop> {
+    let shortest = (ETH + Datagram::<IP>::LEN + IP * 4) as u32;
+    if length >= shortest {
+        return Ok(false);
+    }
+    change_length(ctx, shortest)?;
+    Ok(true)
+}
+
+/// Makes the packet `length` octets long, which it was before [`lengthen`] and
+/// the RTP header.
+#[inline(always)]
+pub fn cut(ctx: &TcContext, length: u32) -> Result<(), Drop> {
+    change_length(ctx, length)
+}
+
+#[inline(always)]
+fn change_length(ctx: &TcContext, length: u32) -> Result<(), Drop> {
+    // SAFETY: the context is valid for the program's run.
+    match unsafe { bpf_skb_change_tail(ctx.skb.skb, length, 0) } {
+        0 => Ok(()),
+        _ => Err(Drop::Room),
+    }
 }
 
 /// Shortest batch that is worth [`reserve`].

@@ -35,7 +35,9 @@ pub fn send(ctx: &TcContext, flow: &Flow, priority: u32) -> Result<(), Drop> {
 
 #[inline(always)]
 fn rewrite<const IP: usize>(ctx: &TcContext, flow: &Flow, number: u64) -> Result<(), Drop> {
-    let datagram = Datagram::<IP>::read(ctx)?;
+    let before = ctx.len();
+    let lengthened = room::lengthen::<IP>(ctx, before)?;
+    let datagram = Datagram::<IP>::read(ctx, before)?;
     let full = flow.settings().checksum != 0;
     let payload_sum = if full { flow.payload_sum(number)? } else { 0 };
     room::make::<IP>(ctx)?;
@@ -50,12 +52,13 @@ fn rewrite<const IP: usize>(ctx: &TcContext, flow: &Flow, number: u64) -> Result
     } else {
         0
     };
-    write(ctx, &lengthened(datagram, length, field), &header)
+    write(ctx, &updated(datagram, length, field), &header)?;
+    if lengthened { room::cut(ctx, before + RTP as u32) } else { Ok(()) }
 }
 
 /// The datagram's headers for `length` octets of UDP and the checksum `field`.
 #[inline(always)]
-fn lengthened<const IP: usize>(mut datagram: Datagram<IP>, length: u32, field: u16) -> Datagram<IP> {
+fn updated<const IP: usize>(mut datagram: Datagram<IP>, length: u32, field: u16) -> Datagram<IP> {
     let first = u32::from_be(datagram.ip[0]);
     let second = u32::from_be(datagram.ip[1]);
     if IP == IPV4 {

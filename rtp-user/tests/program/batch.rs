@@ -63,13 +63,13 @@ fn a_batch_without_segmenter_is_dropped_and_counted() {
 
 #[test]
 fn a_batch_goes_to_the_segmenter_as_it_is() {
+    let mut rig = Rig::new();
     for (name, ip, segments) in [
         ("IPv4", ipv4(), 3),
         ("IPv6", ipv6(), 3),
         // The kernel zeroes the count when it wants it taken anew.
         ("segments not counted", ipv4(), 0),
     ] {
-        let mut rig = Rig::new();
         let slot = rig.claim(with_segmenter());
         let packet = Frame::sent(ip, payload(3 * SEGMENT as usize)).bytes();
         let context = SkBuff { gso_segs: segments, ..batch_of(slot, 0, 3) };
@@ -79,6 +79,7 @@ fn a_batch_goes_to_the_segmenter_as_it_is() {
         assert_eq!(outcome.context.priority, context.priority, "{name}: its segments need the number");
         assert_eq!(rig.counters(slot), Counters { batches: 1, ..Counters::default() }, "{name}: counters");
         assert_ne!(rig.flow(slot).last_departure, 0, "{name}: when it left");
+        rig.release(slot);
     }
 }
 
@@ -160,7 +161,8 @@ fn a_batch_is_not_remembered_for_a_number_one_turn_later() {
     let frame = hand_over(&mut rig, slot, turn - 2, 2);
     for index in 0..2u16 {
         let mut wanted = expected(0, index);
-        wanted.rtp.timestamp = 900_000u32.wrapping_add(450 * (turn as u32 - 2 + u32::from(index)));
+        wanted.rtp.timestamp =
+            900_000u32.wrapping_add(450u32.wrapping_mul(turn as u32 - 2 + u32::from(index)));
         pass(&mut rig, slot, turn - 2, &frame, index.into(), &wanted);
     }
     // One turn later by datagrams alone, as a flow that had filled its

@@ -22,13 +22,13 @@ fn datagram_with_field(mut frame: Frame, wanted: &Expected, field: u16) -> Frame
 
 #[test]
 fn a_checksum_that_comes_out_as_zero_is_sent_as_ones() {
+    let mut rig = Rig::new();
     for (name, ip, length) in [
         ("IPv4", ipv4(), 188),
         ("IPv4, odd", ipv4(), 1315),
         ("IPv6", ipv6(), 1316),
         ("IPv6, odd", ipv6(), 49),
     ] {
-        let mut rig = Rig::new();
         let slot = rig.claim(settings());
         let wanted = expected(0, 0);
         let frame = datagram_with_field(Frame::sent(ip, payload(length)), &wanted, 0);
@@ -37,14 +37,15 @@ fn a_checksum_that_comes_out_as_zero_is_sent_as_ones() {
         outcome.assert_is(name, &frame, &wanted);
         let place = crate::frame::ETH + frame.ip_length() + 6;
         assert_eq!(outcome.packet[place..place + 2], [0xff, 0xff], "{name}: on the wire");
+        rig.release(slot);
     }
 }
 
 #[test]
 fn checksums_next_to_zero_are_sent_as_they_are() {
+    let mut rig = Rig::new();
     for field in [1, 2, 0x00ff, 0x0100, 0x7fff, 0x8000, 0xfffe] {
         let name = format!("field {field:#06x}");
-        let mut rig = Rig::new();
         let slot = rig.claim(settings());
         let wanted = expected(0, 0);
         let frame = datagram_with_field(Frame::sent(ipv6(), payload(188)), &wanted, field);
@@ -53,19 +54,21 @@ fn checksums_next_to_zero_are_sent_as_they_are() {
         outcome.assert_is(&name, &frame, &wanted);
         let place = crate::frame::ETH + frame.ip_length() + 6;
         assert_eq!(outcome.packet[place..place + 2], field.to_be_bytes(), "{name}: on the wire");
+        rig.release(slot);
     }
 }
 
 #[test]
 fn payloads_that_sum_to_either_zero() {
+    let mut rig = Rig::new();
     for (name, octet) in [("all zeros", 0), ("all ones", 0xff)] {
         for (family, ip) in [("IPv4", ipv4()), ("IPv6", ipv6())] {
             for length in [188, 189] {
                 let name = format!("{name}, {family}, {length} octets");
-                let mut rig = Rig::new();
                 let slot = rig.claim(settings());
                 let frame = Frame::sent(ip.clone(), vec![octet; length]);
                 rig.send_well(&name, slot, 0, &frame, &expected(0, 0));
+                rig.release(slot);
             }
         }
     }
@@ -97,8 +100,8 @@ const SUMS_OF_OTHERS: [(&str, Option<u64>, u64); 6] = [
 
 #[test]
 fn a_packet_without_its_own_sum_is_dropped_and_counted() {
+    let mut rig = Rig::new();
     for (name, laid, number) in SUMS_OF_OTHERS {
-        let mut rig = Rig::new();
         let slot = rig.claim(settings());
         let frame = Frame::sent(ipv4(), payload(188));
         if let Some(laid) = laid {
@@ -111,6 +114,7 @@ fn a_packet_without_its_own_sum_is_dropped_and_counted() {
         assert_eq!(rig.counters(slot), counters, "{name}: counters");
         // What comes after it leaves with the first sequence number.
         rig.send_well(name, slot, number + 1, &frame, &expected(number as u32 + 1, 0));
+        rig.release(slot);
     }
 }
 

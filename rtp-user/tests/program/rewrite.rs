@@ -13,8 +13,8 @@ const LENGTHS: [usize; 16] = [8, 9, 15, 16, 27, 28, 29, 47, 48, 49, 188, 255, 13
 
 #[test]
 fn every_payload_length_becomes_a_packet() {
+    let mut rig = Rig::new();
     for (family, ip) in [("IPv4", ipv4()), ("IPv6", ipv6())] {
-        let mut rig = Rig::new();
         let slot = rig.claim(settings());
         let mut octets = 0;
         for (number, length) in LENGTHS.into_iter().enumerate() {
@@ -34,6 +34,7 @@ fn every_payload_length_becomes_a_packet() {
             assert_eq!(rig.counters(slot), counters, "{name}: counters");
         }
         assert_eq!(rig.skipped(), [0, 0], "{family}: skipped");
+        rig.release(slot);
     }
 }
 
@@ -75,6 +76,7 @@ fn no_field_of_the_lower_headers_is_touched_but_lengths_and_checksums() {
 
 #[test]
 fn the_header_says_what_the_flow_says() {
+    let mut rig = Rig::new();
     let any = settings();
     let cases = [
         ("SSRC zero", FlowState { ssrc: 0, ..any }),
@@ -85,13 +87,13 @@ fn the_header_says_what_the_flow_says() {
         ("a class of tc", FlowState { priority: 0x8001_0010, ..any }),
     ];
     for (name, flow) in cases {
-        let mut rig = Rig::new();
         let slot = rig.claim(flow);
         let mut wanted = expected(0, 0);
         wanted.rtp.ssrc = flow.ssrc;
         wanted.rtp.payload_type = flow.payload_type;
         wanted.priority = flow.priority;
         rig.send_well(name, slot, 0, &Frame::sent(ipv4(), payload(188)), &wanted);
+        rig.release(slot);
     }
 }
 
@@ -134,6 +136,7 @@ struct Point {
 
 #[test]
 fn timestamp_and_departure_follow_the_timeline() {
+    let mut rig = Rig::new();
     let none = Piece::default();
     let first =
         Piece { departure: 5_000_000_000, gap: 1_000_000, timestamp: 100, step: 90, ..Piece::default() };
@@ -158,7 +161,6 @@ fn timestamp_and_departure_follow_the_timeline() {
         point("no departure", [Piece { departure: 0, ..first }, none], 7, 730, 0),
     ];
     for Point { name, pieces, number, timestamp, departure } in points {
-        let mut rig = Rig::new();
         // Its next number, so that the 24 bits that travel find this one.
         let slot = rig.claim(FlowState { pieces, next_number: number, ..settings() });
         let mut wanted = Expected { departure, ..expected(0, 0) };
@@ -171,11 +173,13 @@ fn timestamp_and_departure_follow_the_timeline() {
         } else {
             assert_eq!(flow.last_departure, departure, "{name}: last departure");
         }
+        rig.release(slot);
     }
 }
 
 #[test]
 fn numbers_travel_in_24_bits_and_come_back_whole() {
+    let mut rig = Rig::new();
     let turn = 1u64 << 24;
     for (near, number) in [
         (0, 0),
@@ -186,13 +190,13 @@ fn numbers_travel_in_24_bits_and_come_back_whole() {
         (5 * turn + 3, 5 * turn - 1000),
         (turn << 20, turn << 20),
     ] {
-        let mut rig = Rig::new();
         let slot = rig.claim(FlowState { next_number: near, ..settings() });
         let mut wanted = expected(0, 0);
         wanted.rtp.timestamp = 900_000u32.wrapping_add(450u32.wrapping_mul(number as u32));
         let name = format!("packet {number} near {near}");
         rig.send_well(&name, slot, number, &Frame::sent(ipv4(), payload(188)), &wanted);
         assert_eq!(rig.flow(slot).next_number, number + 1, "{name}");
+        rig.release(slot);
     }
 }
 

@@ -35,6 +35,7 @@ const LONGEST: usize = 4096;
 /// The program, loaded for one test.
 pub struct Rig {
     object: Object,
+    sockets: u64,
 }
 
 /// What came out of one run.
@@ -73,11 +74,13 @@ impl Rig {
         stay_on_this_cpu();
         let object =
             Object::load(8).unwrap_or_else(|error| panic!("this test needs the BPF program: {error}"));
-        Self { object }
+        Self { object, sockets: 0 }
     }
 
-    /// Takes a slot for a flow and clears its sums.
-    pub fn claim(&self, settings: FlowState) -> u32 {
+    /// Takes a slot for a flow of a socket of its own and clears its sums.
+    pub fn claim(&mut self, settings: FlowState) -> u32 {
+        self.sockets += 1;
+        let settings = FlowState { cookie: self.sockets, ..settings };
         let slot = self.object.maps.flows.claim(settings).expect("a free slot");
         self.object.maps.sums.clear(slot);
         slot
@@ -198,7 +201,6 @@ pub fn carrying(slot: u32, number: u64) -> SkBuff {
 pub fn settings() -> FlowState {
     let piece = Piece { timestamp: 900_000, step: 450, ..Piece::default() };
     FlowState {
-        cookie: 4711,
         pieces: [piece, piece],
         ssrc: 0x1234_5678,
         first_sequence: 1000,

@@ -60,6 +60,17 @@ fn with_ethertype(mut packet: Vec<u8>, ethertype: u16) -> Vec<u8> {
     packet
 }
 
+/// The packet of family `ip` that ends two octets before its UDP header does,
+/// and says so in both length fields.
+fn less_than_udp(ip: Ip) -> Vec<u8> {
+    let frame = Frame::sent(ip, Vec::new());
+    let (udp, v4) = (frame.ip_length(), frame.ip_length() == 20);
+    let mut packet = frame.bytes();
+    packet.truncate(ETH + udp + 6);
+    let packet = with(packet, udp + UDP_LENGTH, &[0, 6]);
+    if v4 { with(packet, V4_LENGTH, &[0, 26]) } else { with(packet, V6_LENGTH, &[0, 6]) }
+}
+
 fn longer(mut packet: Vec<u8>, octets: usize) -> Vec<u8> {
     packet.resize(packet.len() + octets, 0);
     packet
@@ -71,7 +82,7 @@ pub fn strange() -> Vec<Named> {
     let v6 = || plain(ipv6());
     let udp4 = 20 + UDP_LENGTH;
     let udp6 = 40 + UDP_LENGTH;
-    let cases: [(&str, Vec<u8>); 41] = [
+    let cases: [(&str, Vec<u8>); 43] = [
         ("IPv4 with four octets of options", with_options(1)),
         ("IPv4 with forty octets of options", with_options(10)),
         ("IPv4 with a header of four words", with(v4(), 0, &[0x44])),
@@ -93,6 +104,8 @@ pub fn strange() -> Vec<Named> {
         ("both lengths too small for the packet", with(with(v4(), udp4, &[0, 195]), V4_LENGTH, &[0, 215])),
         ("both lengths too large for the packet", with(with(v4(), udp4, &[0, 197]), V4_LENGTH, &[0, 217])),
         ("both lengths as large as can be", with(with(v4(), udp4, &[0xff, 0xeb]), V4_LENGTH, &[0xff, 0xff])),
+        ("IPv4, no whole UDP header, and all lengths say so", less_than_udp(ipv4())),
+        ("IPv6, no whole UDP header, and all lengths say so", less_than_udp(ipv6())),
         ("an octet behind the datagram", longer(v4(), 1)),
         ("TCP", with(v4(), V4_PROTOCOL, &[6])),
         ("ICMP", with(v4(), V4_PROTOCOL, &[1])),
@@ -142,8 +155,8 @@ fn what_is_not_a_plain_datagram_is_dropped_and_counted() {
 
 #[test]
 fn a_packet_cut_short_anywhere_is_dropped_and_counted() {
+    let mut rig = Rig::new();
     for (family, ip) in [("IPv4", ipv4()), ("IPv6", ipv6())] {
-        let mut rig = Rig::new();
         let slot = rig.claim(settings());
         let whole = Frame::sent(ip, payload(64));
         let packet = whole.bytes();
@@ -166,5 +179,6 @@ fn a_packet_cut_short_anywhere_is_dropped_and_counted() {
             }
         }
         rig.send_well(family, slot, 0, &whole, &expected(0, 0));
+        rig.release(slot);
     }
 }

@@ -7,8 +7,8 @@ use crate::{
 
 #[test]
 fn every_short_payload_becomes_a_packet() {
+    let mut rig = Rig::new();
     for (family, ip) in [("IPv4", ipv4()), ("IPv6", ipv6())] {
-        let mut rig = Rig::new();
         let slot = rig.claim(settings());
         for length in 0..=64 {
             let name = format!("{family}, {length} octets");
@@ -17,5 +17,6 @@ fn every_short_payload_becomes_a_packet() {
             rig.send_well(&name, slot, u64::from(number), &frame, &expected(number, number as u16));
         }
         assert_eq!(rig.flow(slot).octets, (0..=64).sum::<u64>(), "{family}");
+        rig.release(slot);
     }
 }

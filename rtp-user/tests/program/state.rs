@@ -10,14 +10,7 @@ use rtp_common::{flow::FlowState, reason::Skip};
 
 /// Another flow than that of [`settings`], and what becomes of its packets.
 fn other() -> FlowState {
-    FlowState {
-        cookie: 4712,
-        ssrc: 0x8765_4321,
-        first_sequence: 3000,
-        payload_type: 96,
-        priority: 0,
-        ..settings()
-    }
+    FlowState { ssrc: 0x8765_4321, first_sequence: 3000, payload_type: 96, priority: 0, ..settings() }
 }
 
 fn others(number: u32, before: u16) -> Expected {
@@ -74,7 +67,7 @@ fn a_slots_next_flow_does_not_continue_the_last_ones_batch() {
     assert_eq!(rig.run(BY_SLOT, &batch, context).verdict, REDIRECTED);
     rig.send_well("a segment", slot, 0, &frame, &expected(0, 0));
     rig.release(slot);
-    assert_eq!(rig.claim(other()), slot);
+    assert_eq!(rig.claim(other()), slot, "the slot is used again");
     // Its first packet carries what the other flow's batch carried.
     rig.send_well("the next flow", slot, 0, &frame, &others(0, 0));
 }
