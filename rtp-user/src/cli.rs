@@ -5,7 +5,7 @@ use crate::{
     media::Wish,
     stream::{EngineChoice, Options, Pace},
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::{
     net::{IpAddr, SocketAddr, ToSocketAddrs},
@@ -79,7 +79,7 @@ pub struct Stream {
     #[arg(long, value_name = "pcr|none|BITRATE", default_value = "pcr", value_parser = parse_pace)]
     pub pace: Pace,
     /// Play N times in all; for ever without N
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0", value_parser = parse_loop)]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "", value_parser = parse_loop)]
     pub r#loop: Option<u64>,
     /// Payload octets of a packet [default: 1316 for MPEG-TS]
     #[arg(long, value_name = "BYTES")]
@@ -150,11 +150,18 @@ impl Stream {
 
 /// The first address of `to`, of the source's family where one is given.
 fn look_up(to: &str, source: Option<SocketAddr>) -> Result<SocketAddr> {
-    if to.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u32>().is_err()) {
-        bail!("--to {to}: write HOST:PORT, an IPv6 address as [ADDRESS]:PORT");
-    }
-    let mut addresses =
-        to.to_socket_addrs().with_context(|| format!("--to {to}: no such host or port"))?.collect::<Vec<_>>();
+    let (host, port) = to.rsplit_once(':').unwrap_or_default();
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let digits = !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
+    ensure!(
+        !host.is_empty() && digits && (bracketed || !host.contains(':')),
+        "--to {to}: write HOST:PORT, an IPv6 address as [ADDRESS]:PORT"
+    );
+    ensure!(port.parse::<u16>().is_ok(), "--to {to}: {port} is no port; give one from 1 to 65535");
+    let mut addresses = match to.to_socket_addrs() {
+        Ok(addresses) => addresses.collect::<Vec<_>>(),
+        Err(error) => bail!("--to {to}: {error}; check the name, or give the host's address"),
+    };
     if let Some(source) = source
         && addresses.iter().any(|address| address.is_ipv4() == source.is_ipv4())
     {
@@ -174,10 +181,11 @@ fn parse_pace(text: &str) -> Result<Pace, String> {
     }
 }
 
-/// Zero stands for "for ever" inside; nobody may write it.
+/// Zero stands for "for ever" inside, where no number is given; nobody may write it.
 fn parse_loop(text: &str) -> Result<u64, String> {
     match text.parse() {
-        Ok(plays) if plays > 0 || text == "0" => Ok(plays),
+        Ok(plays) if plays > 0 => Ok(plays),
+        Err(_) if text.is_empty() => Ok(0),
         _ => Err("give how many times to play in all, or nothing to play for ever".into()),
     }
 }
@@ -229,11 +237,20 @@ mod tests {
     }
 
     #[test]
+    fn zero_plays_are_refused() {
+        let line = ["krtp", "stream", "a.ts", "--to", "192.0.2.1:5004", "--loop", "0"];
+        assert!(Cli::try_parse_from(line).is_err());
+    }
+
+    #[test]
     fn destinations_are_addresses_with_ports() {
         for good in ["192.0.2.1:5004", "[2001:db8::1]:5004", "localhost:5004"] {
             assert!(look_up(good, None).is_ok(), "{good}");
         }
-        for bad in ["192.0.2.1", "2001:db8::1", ":5004", "192.0.2.1:", "192.0.2.1:70000", "192.0.2.1:x"] {
+        let no_brackets = ["2001:db8::1", "2001:db8::1:5004"];
+        let no_host_or_port = ["192.0.2.1", ":5004", "192.0.2.1:", "[2001:db8::1]"];
+        let no_port = ["192.0.2.1:70000", "192.0.2.1:x", "192.0.2.1:+5", "192.0.2.1:-5"];
+        for bad in no_brackets.iter().chain(&no_host_or_port).chain(&no_port) {
             assert!(look_up(bad, None).is_err(), "{bad}");
         }
         let source = "[::1]:0".parse().ok();

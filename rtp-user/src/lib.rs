@@ -2,6 +2,7 @@
 pub mod cli;
 pub mod engine;
 pub mod kernel;
+pub mod line;
 pub mod media;
 pub mod net;
 pub mod pace;

@@ -5,11 +5,12 @@ use clap::Parser;
 use krtp::{
     cli::{Cli, Command},
     kernel::pins,
+    line::one_line,
     net::netlink::Netlink,
     stop::Stop,
     stream,
 };
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // One line, whatever RUST_BACKTRACE says.
-            eprintln!("krtp: {error:#}");
+            eprintln!("krtp: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
@@ -32,7 +33,12 @@ fn show_log(verbose: u8) {
         1 => tracing::Level::INFO,
         _ => tracing::Level::DEBUG,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .init();
 }
 
 async fn run(command: Command) -> Result<ExitCode> {

@@ -74,44 +74,74 @@ pub enum SdpError {
 
 /// The description as a file, lines ended by CR LF.
 ///
-/// It is written for receivers, hence `recvonly` (RFC 8866 §6.7.1). Connection
-/// data stands with each flow, as flows may differ in it.
+/// It is written for receivers, hence `recvonly` (RFC 8866 §6.7.1). The first
+/// flow's address stands before all flows, and another only with the flow that has it.
 pub fn describe(description: &Description) -> Result<String, SdpError> {
     let Description { session, version, origin, name, flows } = description;
+    let common = flows.first().map(Address::of);
     let mut sdp = Lines::default();
     sdp.line(format_args!("v=0"));
     sdp.line(format_args!("o=- {session} {version} IN {} {origin}", family(*origin)));
     sdp.line(format_args!("s={}", text(name)));
+    // FFmpeg (seen with 5.1) overlooks an address that stands with a flow of MP2T.
+    if let Some(address) = &common {
+        sdp.line(format_args!("c={}", address.connection));
+    }
     sdp.line(format_args!("t=0 0"));
     sdp.line(format_args!("a=recvonly"));
+    if let Some(Address { filter: Some(filter), .. }) = &common {
+        sdp.line(format_args!("a=source-filter: {filter}"));
+    }
     for flow in flows {
-        describe_flow(&mut sdp, flow)?;
+        describe_flow(&mut sdp, flow, common.as_ref())?;
     }
     Ok(sdp.0)
 }
 
-fn describe_flow(sdp: &mut Lines, flow: &Flow) -> Result<(), SdpError> {
+fn describe_flow(sdp: &mut Lines, flow: &Flow, common: Option<&Address>) -> Result<(), SdpError> {
     let Flow { destination, payload_type, ssrc, .. } = *flow;
     let (media, rtpmap) = encoding(flow)?;
-    let address = destination.ip();
+    let Address { connection, filter } = Address::of(flow);
     sdp.line(format_args!("m={media} {} RTP/AVP {payload_type}", destination.port()));
-    let ttl = match address {
-        IpAddr::V4(group) if group.is_multicast() => format!("/{}", flow.ttl.unwrap_or(MULTICAST_TTL)),
-        _ => String::new(),
-    };
-    sdp.line(format_args!("c=IN {} {address}{ttl}", family(address)));
+    if common.is_none_or(|common| common.connection != connection) {
+        sdp.line(format_args!("c={connection}"));
+    }
     sdp.line(format_args!("a=rtpmap:{payload_type} {rtpmap}"));
-    if let Some(source) = flow.source
-        && address.is_multicast()
-        && !source.is_unspecified()
-        && source.is_ipv4() == address.is_ipv4()
+    if let Some(filter) = filter
+        && common.is_none_or(|common| common.filter.as_ref() != Some(&filter))
     {
-        sdp.line(format_args!("a=source-filter: incl IN {} {address} {source}", family(address)));
+        sdp.line(format_args!("a=source-filter: {filter}"));
     }
     if let Some(cname) = &flow.cname {
         sdp.line(format_args!("a=ssrc:{ssrc} cname:{}", text(cname)));
     }
     Ok(())
+}
+
+/// Where a flow is received.
+struct Address {
+    /// The value of `c=`.
+    connection: String,
+    /// The value of `a=source-filter:` (RFC 4570), for multicast from a known source.
+    filter: Option<String>,
+}
+
+impl Address {
+    fn of(flow: &Flow) -> Self {
+        let address = flow.destination.ip();
+        let family = family(address);
+        let ttl = match address {
+            IpAddr::V4(group) if group.is_multicast() => format!("/{}", flow.ttl.unwrap_or(MULTICAST_TTL)),
+            _ => String::new(),
+        };
+        let source = flow.source.filter(|source| {
+            address.is_multicast() && !source.is_unspecified() && source.is_ipv4() == address.is_ipv4()
+        });
+        Self {
+            connection: format!("IN {family} {address}{ttl}"),
+            filter: source.map(|source| format!("incl IN {family} {address} {source}")),
+        }
+    }
 }
 
 /// Media and the value of `rtpmap` without its payload type.
@@ -176,14 +206,14 @@ mod tests {
 
     #[test]
     fn a_description_reads_as_rfc_8866_has_it() {
-        let head =
-            |origin: &str| format!("v=0\no=- 3900000000 7 IN {origin}\ns=film.ts\nt=0 0\na=recvonly\n");
+        let head = "v=0\no=- 3900000000 7 IN";
+        let source = |address: &str| Some(address.parse().expect("an address"));
         let cases = [
             (
                 "unicast IPv4",
                 description("192.0.2.1", vec![flow("192.0.2.9:5004")]),
-                head("IP4 192.0.2.1")
-                    + "m=video 5004 RTP/AVP 33\nc=IN IP4 192.0.2.9\na=rtpmap:33 MP2T/90000\n",
+                "IP4 192.0.2.1\ns=film.ts\nc=IN IP4 192.0.2.9\nt=0 0\na=recvonly\n\
+                 m=video 5004 RTP/AVP 33\na=rtpmap:33 MP2T/90000\n",
             ),
             (
                 "multicast IPv4",
@@ -191,26 +221,26 @@ mod tests {
                     "192.0.2.1",
                     vec![Flow {
                         ttl: Some(16),
-                        source: Some("192.0.2.1".parse().unwrap()),
+                        source: source("192.0.2.1"),
                         cname: Some("Zm9v".into()),
                         ..flow("232.1.2.3:5004")
                     }],
                 ),
-                head("IP4 192.0.2.1")
-                    + "m=video 5004 RTP/AVP 33\nc=IN IP4 232.1.2.3/16\na=rtpmap:33 MP2T/90000\n\
-                       a=source-filter: incl IN IP4 232.1.2.3 192.0.2.1\na=ssrc:3735928559 cname:Zm9v\n",
+                "IP4 192.0.2.1\ns=film.ts\nc=IN IP4 232.1.2.3/16\nt=0 0\na=recvonly\n\
+                 a=source-filter: incl IN IP4 232.1.2.3 192.0.2.1\n\
+                 m=video 5004 RTP/AVP 33\na=rtpmap:33 MP2T/90000\na=ssrc:3735928559 cname:Zm9v\n",
             ),
             (
                 "multicast IPv4, nothing said",
                 description("192.0.2.1", vec![flow("239.1.2.3:5004")]),
-                head("IP4 192.0.2.1")
-                    + "m=video 5004 RTP/AVP 33\nc=IN IP4 239.1.2.3/1\na=rtpmap:33 MP2T/90000\n",
+                "IP4 192.0.2.1\ns=film.ts\nc=IN IP4 239.1.2.3/1\nt=0 0\na=recvonly\n\
+                 m=video 5004 RTP/AVP 33\na=rtpmap:33 MP2T/90000\n",
             ),
             (
                 "unicast IPv6",
                 description("2001:db8::1", vec![Flow { ttl: Some(9), ..flow("[2001:db8::9]:5004") }]),
-                head("IP6 2001:db8::1")
-                    + "m=video 5004 RTP/AVP 33\nc=IN IP6 2001:db8::9\na=rtpmap:33 MP2T/90000\n",
+                "IP6 2001:db8::1\ns=film.ts\nc=IN IP6 2001:db8::9\nt=0 0\na=recvonly\n\
+                 m=video 5004 RTP/AVP 33\na=rtpmap:33 MP2T/90000\n",
             ),
             (
                 "multicast IPv6 with a scope",
@@ -218,30 +248,39 @@ mod tests {
                     "2001:db8::1",
                     vec![Flow {
                         ttl: Some(9),
-                        source: Some("2001:db8::1".parse().unwrap()),
+                        source: source("2001:db8::1"),
                         ..flow("[ff3e::8000:1%2]:5004")
                     }],
                 ),
-                head("IP6 2001:db8::1")
-                    + "m=video 5004 RTP/AVP 33\nc=IN IP6 ff3e::8000:1\na=rtpmap:33 MP2T/90000\n\
-                       a=source-filter: incl IN IP6 ff3e::8000:1 2001:db8::1\n",
+                "IP6 2001:db8::1\ns=film.ts\nc=IN IP6 ff3e::8000:1\nt=0 0\na=recvonly\n\
+                 a=source-filter: incl IN IP6 ff3e::8000:1 2001:db8::1\n\
+                 m=video 5004 RTP/AVP 33\na=rtpmap:33 MP2T/90000\n",
             ),
             (
-                "two flows, sources that help nobody",
+                "flows that share an address or have another",
                 description(
                     "192.0.2.1",
                     vec![
-                        Flow { source: Some("192.0.2.1".parse().unwrap()), ..flow("192.0.2.9:5004") },
-                        Flow { source: Some("0.0.0.0".parse().unwrap()), ..flow("232.0.0.9:6000") },
+                        Flow { source: source("192.0.2.1"), ..flow("232.0.0.8:5004") },
+                        Flow { source: source("192.0.2.1"), ..flow("232.0.0.8:6004") },
+                        Flow { source: source("192.0.2.1"), ..flow("232.0.0.9:5004") },
+                        Flow { source: source("192.0.2.1"), ..flow("192.0.2.9:5004") },
+                        Flow { source: source("0.0.0.0"), ..flow("239.0.0.9:5004") },
                     ],
                 ),
-                head("IP4 192.0.2.1")
-                    + "m=video 5004 RTP/AVP 33\nc=IN IP4 192.0.2.9\na=rtpmap:33 MP2T/90000\n\
-                       m=video 6000 RTP/AVP 33\nc=IN IP4 232.0.0.9/1\na=rtpmap:33 MP2T/90000\n",
+                "IP4 192.0.2.1\ns=film.ts\nc=IN IP4 232.0.0.8/1\nt=0 0\na=recvonly\n\
+                 a=source-filter: incl IN IP4 232.0.0.8 192.0.2.1\n\
+                 m=video 5004 RTP/AVP 33\na=rtpmap:33 MP2T/90000\n\
+                 m=video 6004 RTP/AVP 33\na=rtpmap:33 MP2T/90000\n\
+                 m=video 5004 RTP/AVP 33\nc=IN IP4 232.0.0.9/1\na=rtpmap:33 MP2T/90000\n\
+                 a=source-filter: incl IN IP4 232.0.0.9 192.0.2.1\n\
+                 m=video 5004 RTP/AVP 33\nc=IN IP4 192.0.2.9\na=rtpmap:33 MP2T/90000\n\
+                 m=video 5004 RTP/AVP 33\nc=IN IP4 239.0.0.9/1\na=rtpmap:33 MP2T/90000\n",
             ),
         ];
         for (case, description, expected) in cases {
-            assert_eq!(describe(&description).unwrap(), expected.replace('\n', "\r\n"), "{case}");
+            let expected = format!("{head} {expected}").replace('\n', "\r\n");
+            assert_eq!(describe(&description).unwrap(), expected, "{case}");
         }
     }
 
@@ -264,8 +303,9 @@ mod tests {
             let expected = expected
                 .map(|(media, rtpmap)| {
                     format!(
-                        "v=0\r\no=- 3900000000 7 IN IP4 192.0.2.1\r\ns=film.ts\r\nt=0 0\r\na=recvonly\r\n\
-                         m={media} 5004 RTP/AVP {payload_type}\r\nc=IN IP4 192.0.2.9\r\n\
+                        "v=0\r\no=- 3900000000 7 IN IP4 192.0.2.1\r\ns=film.ts\r\n\
+                         c=IN IP4 192.0.2.9\r\nt=0 0\r\na=recvonly\r\n\
+                         m={media} 5004 RTP/AVP {payload_type}\r\n\
                          a=rtpmap:{payload_type} {rtpmap}\r\n"
                     )
                 })
@@ -296,7 +336,7 @@ mod tests {
             for (media, destination) in session.medias.iter().zip(&destinations) {
                 prop_assert_eq!(media.port, destination.port());
                 prop_assert_eq!(&media.proto, "RTP/AVP");
-                let connection = &media.connections[0];
+                let connection = media.connections.first().or(session.connection.as_ref()).unwrap();
                 let address = connection.connection_address.split('/').next().unwrap();
                 prop_assert_eq!(address.parse(), Ok(destination.ip()));
                 prop_assert_eq!(media.get_first_attribute_value("rtpmap").unwrap(), Some("33 MP2T/90000"));

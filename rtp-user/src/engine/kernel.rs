@@ -5,15 +5,13 @@ use super::{Flow, SendError, Setting, Totals, is_refusal, source::Source};
 use crate::{
     kernel::{attach::SharedMaps, object::Maps},
     media::plan::Batch,
-    net::socket::{FlowSocket, overhead},
+    net::{
+        route::NextHop,
+        socket::{FlowSocket, overhead},
+    },
     stop::Stop,
 };
-use rtp_common::{
-    carrier,
-    flow::FlowState,
-    reason::{DROPS, Drop as Reason},
-    timeline::Piece,
-};
+use rtp_common::{carrier, flow::FlowState, reason::Drop as Reason, timeline::Piece};
 use std::{
     fs::File,
     io,
@@ -37,8 +35,13 @@ pub struct KernelFlow {
     segmented: bool,
     /// Number of the next packet, as the program will know it.
     number: u64,
-    /// Packets that the program had seen, sent or dropped, after the last batch.
-    seen: u64,
+    /// Packets that wait for, or were lost with, a neighbour that is silent now.
+    waiting: u64,
+    /// Whether one ever was: held-up packets may find their sums gone.
+    was_silent: bool,
+    next_hop: Option<NextHop>,
+    /// Whether `sendfile` by itself would make a datagram of every page.
+    cork: bool,
     calls: u64,
     refused: u64,
     stop: Stop,
@@ -67,6 +70,9 @@ impl KernelFlow {
         if socket.destination().ip().is_multicast() {
             socket.set_multicast_loop(false).map_err(refused("IP_MULTICAST_LOOP"))?;
         }
+        // UDP over IPv6 had no `sendpage`: each page was sent by itself
+        // (since 6.5 `sendfile` sends through MSG_SPLICE_PAGES).
+        let cork = socket.destination().is_ipv6() && !crate::kernel::splices_pages();
         let slot = {
             let mut maps = maps.lock().unwrap_or_else(PoisonError::into_inner);
             let slot =
@@ -86,7 +92,10 @@ impl KernelFlow {
             slot,
             segmented: path.segmenter.is_some(),
             number: 0,
-            seen: 0,
+            waiting: 0,
+            was_silent: false,
+            next_hop: path.next_hop,
+            cork,
             calls: 0,
             refused: 0,
             stop,
@@ -110,6 +119,16 @@ impl KernelFlow {
     /// begins with packet `number` of the flow.
     fn hand_over(&mut self, file: &File, offset: u64, octets: usize, number: u64) -> Result<bool, SendError> {
         self.socket.set_priority(carrier::encode(number)).map_err(|source| self.error(source))?;
+        if !self.cork {
+            return self.send_file(file, offset, octets);
+        }
+        self.socket.set_cork(true).map_err(|source| self.error(source))?;
+        let whole = self.send_file(file, offset, octets)?;
+        self.socket.set_cork(false).map_err(|source| self.error(source))?;
+        Ok(whole)
+    }
+
+    fn send_file(&mut self, file: &File, offset: u64, octets: usize) -> Result<bool, SendError> {
         let mut done = 0;
         while done < octets {
             let mut position = (offset + done as u64).cast_signed();
@@ -137,20 +156,33 @@ impl KernelFlow {
     }
 
     /// Sees to it that the program saw all packets so far. The whole way from
-    /// `sendfile` to the second pass runs within the call.
+    /// `sendfile` to the second pass runs within the call, unless packets wait
+    /// for the next hop's link-layer address.
     fn check_seen(&mut self, sent: u64) -> Result<(), SendError> {
+        let destination = self.destination();
         let state = self.maps(|maps| maps.flows.read(self.slot));
-        let dropped: u64 = state.drops.iter().sum();
-        let seen = state.packets + dropped;
-        let missing = (self.seen + sent).saturating_sub(seen);
-        self.seen = seen;
-        if let Some(reason) = (0..DROPS).find(|&reason| state.drops[reason] > 0) {
-            let reason = Reason::ALL[reason].words();
-            return Err(SendError::Dropped { destination: self.destination(), packets: dropped, reason });
+        let seen = state.packets + state.drops.iter().sum::<u64>();
+        let fatal = |&reason: &Reason| {
+            state.drops[reason as usize] > 0 && !(reason == Reason::Sum && self.was_silent)
+        };
+        if let Some(reason) = Reason::ALL.into_iter().find(fatal) {
+            let packets = state.drops[reason as usize];
+            return Err(SendError::Dropped { destination, packets, reason: reason.words() });
         }
-        if missing > 0 {
-            return Err(SendError::Bypassed { destination: self.destination(), missing, sent });
+        if seen > self.number {
+            return Err(SendError::Miscut { destination, seen, sent: self.number });
         }
+        let missing = self.number - seen;
+        if missing > self.waiting && !self.next_hop.as_ref().is_some_and(NextHop::is_silent) {
+            return Err(SendError::Bypassed { destination, missing: missing - self.waiting, sent });
+        }
+        if missing > 0 && !self.was_silent {
+            self.was_silent = true;
+            tracing::warn!(
+                "{destination}: the next hop does not answer any more; packets are lost until it does"
+            );
+        }
+        self.waiting = missing;
         Ok(())
     }
 
@@ -231,6 +263,8 @@ pub struct Path {
     pub interface: u32,
     /// The segmenter's, if there is one.
     pub segmenter: Option<u32>,
+    /// Who has to answer, where somebody has to.
+    pub next_hop: Option<NextHop>,
 }
 
 /// A flow could not be registered.

@@ -102,6 +102,16 @@ pub enum SendError {
         /// Packets of the batch.
         sent: u64,
     },
+    /// The kernel made other packets of it than it was asked for.
+    #[error("{seen} packets to {destination} passed the krtp program, but {sent} were sent: a bug in krtp")]
+    Miscut {
+        /// Where to.
+        destination: SocketAddr,
+        /// Packets that passed.
+        seen: u64,
+        /// Packets that were handed over.
+        sent: u64,
+    },
     /// The program dropped packets.
     #[error("the krtp program dropped {packets} packets to {destination}: {reason}")]
     Dropped {

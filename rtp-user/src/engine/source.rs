@@ -75,7 +75,9 @@ impl Source {
     /// are not known, and finds out whether the file is still the one that was
     /// indexed.
     pub fn prepare(&mut self, batch: &Batch) -> Result<(), SourceError> {
-        if Identity::of(&self.file).map_err(|source| self.read_error(source))? != self.identity {
+        let now = Identity::of(&self.file).map_err(|source| self.read_error(source))?;
+        // A new name or mode changes the inode only (ctime), not the octets.
+        if (now.size, now.modified) != (self.identity.size, self.identity.modified) {
             return Err(SourceError::Changed { path: self.path.clone() });
         }
         match self.sums {

@@ -159,7 +159,7 @@ impl Attachment {
         Ok(Some(Self {
             maps: Arc::new(Mutex::new(maps)),
             link: link.clone(),
-            segmenter: segmenter.map(|link| link.index).ok_or_else(|| no_segmenter(link)),
+            segmenter: usable(link, segmenter),
             _guard: None,
             _hung: None,
             ebpf: None,
@@ -180,8 +180,14 @@ pub(super) async fn make_segmenter(netlink: &Netlink, link: &Link, holder: Holde
     segmenter::create(netlink, link, holder).await.map_err(|error| error.to_string())
 }
 
-fn no_segmenter(link: &Link) -> String {
-    segmenter::unfit(link).unwrap_or_else(|| format!("{} was attached without one", link.name))
+/// The pinned segmenter, unless `link` has become unfit since.
+fn usable(link: &Link, segmenter: Option<Link>) -> Result<u32, String> {
+    match segmenter::unfit(link) {
+        Some(reason) => Err(reason),
+        None => segmenter
+            .map(|segmenter| segmenter.index)
+            .ok_or_else(|| format!("{} was attached without one", link.name)),
+    }
 }
 
 /// Attaches the program in front of all others, so that they see packets with

@@ -17,9 +17,7 @@ pub const OLDEST: KernelVersion = KernelVersion::new(6, 1, 0);
 
 /// The kernel is older than [`OLDEST`].
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "Linux {0} is too old for the kernel engine, which needs 6.1 or newer: update the kernel, or use --engine user"
-)]
+#[error("Linux {0} is too old for the kernel engine, which needs 6.1 or newer: update the kernel")]
 pub struct TooOld(String);
 
 /// Whether this kernel is new enough.
@@ -34,6 +32,11 @@ fn check(version: Option<KernelVersion>, release: String) -> Result<(), TooOld> 
         Some(version) if version < OLDEST => Err(TooOld(release)),
         _ => Ok(()),
     }
+}
+
+/// Whether `sendfile` hands pages to `sendmsg` (`MSG_SPLICE_PAGES`, since 6.5).
+pub fn splices_pages() -> bool {
+    KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 5, 0))
 }
 
 #[cfg(test)]

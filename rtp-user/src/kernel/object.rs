@@ -17,14 +17,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../object/krtp.bpf.o");
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// `bpf(2)` is not for us.
-    #[error(
-        "loading the BPF program is not permitted: run as root or with CAP_BPF and CAP_NET_ADMIN, or use --engine user"
-    )]
+    #[error("loading the BPF program is not permitted: run as root or with CAP_BPF and CAP_NET_ADMIN")]
     Privilege,
     /// The kernel has no BPF, or lacks something the program needs.
-    #[error(
-        "this kernel does not take the BPF object: {0}; Linux 6.1 or newer is needed, or use --engine user"
-    )]
+    #[error("this kernel does not take the BPF object: {0}; Linux 6.1 or newer is needed")]
     Kernel(#[source] EbpfError),
     /// The verifier said no; its log follows.
     #[error("the verifier refused the program {name}: {source}")]
@@ -72,14 +68,7 @@ impl Object {
             .map_err(
                 |error| if is_permission(&error) { LoadError::Privilege } else { LoadError::Kernel(error) },
             )?;
-        for name in [EGRESS, BY_SLOT] {
-            program(&mut ebpf, name)?.load().map_err(|source| match &source {
-                ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(libc::EPERM) => {
-                    LoadError::Privilege
-                }
-                _ => LoadError::Verifier { name, source },
-            })?;
-        }
+        verify(&mut ebpf, EGRESS)?;
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
         let maps = Maps {
             flows: Flows::open(take("FLOWS")?)?,
@@ -89,8 +78,12 @@ impl Object {
         Ok(Self { ebpf, maps })
     }
 
-    /// The program `name`, loaded.
+    /// The program `name`, loaded: [`EGRESS`] is from the start, any other when
+    /// it is asked for.
     pub fn program(&mut self, name: &'static str) -> Result<&mut SchedClassifier, LoadError> {
+        if program(&mut self.ebpf, name)?.fd().is_err() {
+            verify(&mut self.ebpf, name)?;
+        }
         program(&mut self.ebpf, name)
     }
 }
@@ -98,6 +91,16 @@ impl Object {
 fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, LoadError> {
     let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
     program.try_into().map_err(|_| LoadError::Missing(name))
+}
+
+/// Has the kernel verify and load a program.
+fn verify(ebpf: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
+    program(ebpf, name)?.load().map_err(|source| match &source {
+        ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(libc::EPERM) => {
+            LoadError::Privilege
+        }
+        _ => LoadError::Verifier { name, source },
+    })
 }
 
 /// Whether the kernel's answer, somewhere down the chain, was EPERM.

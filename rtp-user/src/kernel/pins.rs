@@ -2,7 +2,7 @@
 //! takes it away.
 //!
 //! ```text
-//! /sys/fs/bpf/krtp/eth0@4026531840/   interface @ network namespace
+//! /sys/fs/bpf/krtp/eth0@1/             interface @ network namespace (its cookie)
 //!     FLOWS SUMS SOCKETS SKIPPED      the maps
 //!     link                            the tcx link (where the kernel has tcx)
 //!     ifindex-2                       a directory: which interface it was
@@ -17,14 +17,16 @@ use super::{
     segmenter::{self, Holder},
     undo::Undo,
 };
-use crate::net::netlink::{Link, Netlink};
+use crate::net::{
+    netlink::{Link, Netlink, NetlinkError, is_interface_name},
+    socket::namespace_cookie,
+};
 use aya::{
     maps::{Map, MapData},
     programs::links::{FdLink, PinnedLink},
 };
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -53,8 +55,19 @@ pub enum PinError {
     /// It is not there.
     #[error("{0} is not attached: nothing to detach")]
     Missing(String),
+    /// No such interface, now or when something was attached.
+    #[error("there is no interface {0}: see `ip link`")]
+    Unknown(String),
+    /// The segmenter stays.
+    #[error("cannot detach {interface}: {source}")]
+    Detach {
+        /// From what.
+        interface: String,
+        /// The kernel's answer.
+        source: NetlinkError,
+    },
     /// A file system call failed.
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}{}", remedy(source))]
     File {
         /// Of what.
         path: PathBuf,
@@ -62,12 +75,12 @@ pub enum PinError {
         source: io::Error,
     },
     /// A pinned map cannot be opened.
-    #[error("{path}: {source}")]
+    #[error("cannot use the pinned map {path}: {}", map_answer(answer))]
     Map {
         /// Where it is pinned.
         path: PathBuf,
         /// Why not.
-        source: aya::maps::MapError,
+        answer: aya::maps::MapError,
     },
     /// Something cannot be pinned.
     #[error("cannot pin {path}: {source}")]
@@ -80,6 +93,18 @@ pub enum PinError {
     /// It is not a map of ours.
     #[error(transparent)]
     Shape(#[from] MapError),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::PermissionDenied { "; run as root" } else { "" }
+}
+
+/// The kernel's answer without the name of the system call.
+fn map_answer(error: &aya::maps::MapError) -> String {
+    match error {
+        aya::maps::MapError::SyscallError(call) => format!("{}{}", call.io_error, remedy(&call.io_error)),
+        other => other.to_string(),
+    }
 }
 
 /// The directory of one attached interface.
@@ -98,10 +123,9 @@ impl Pins {
 
     /// The same for an interface that may be gone.
     pub fn named(interface: &str) -> Result<Self, PinError> {
-        let namespace = Path::new("/proc/self/ns/net");
-        let inode = fs::metadata(namespace).map_err(file(namespace))?.ino();
+        let cookie = namespace_cookie().map_err(file(Path::new("/proc/self/ns/net")))?;
         // No name in a BPF file system holds a dot; no interface's name holds a colon.
-        let name = format!("{}@{inode}", interface.replace('.', ":"));
+        let name = format!("{}@{cookie}", interface.replace('.', ":"));
         Ok(Self { directory: Path::new(ROOT).join(name), interface: interface.to_owned(), index: None })
     }
 
@@ -114,7 +138,7 @@ impl Pins {
             let path = self.directory.join(name);
             MapData::from_pin(&path)
                 .and_then(Map::from_map_data)
-                .map_err(|source| PinError::Map { path, source })
+                .map_err(|answer| PinError::Map { path, answer })
         };
         Ok(Some(Maps {
             flows: Flows::open(map("FLOWS")?)?,
@@ -221,10 +245,12 @@ fn pin_link(hung: aya::programs::tc::SchedClassifierLink, pins: &Pins) -> Result
 /// `krtp detach`: undoes `krtp attach` wholly, also where the interface is gone.
 pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachError> {
     let pins = Pins::named(interface)?;
-    if !pins.directory.exists() {
-        return Err(PinError::Missing(pins.interface).into());
+    let link = netlink.link_by_name(interface).await?;
+    if !is_interface_name(interface) || !pins.directory.exists() {
+        let error = if link.is_some() { PinError::Missing } else { PinError::Unknown };
+        return Err(error(pins.interface).into());
     }
-    if let Some(link) = netlink.link_by_name(interface).await? {
+    if let Some(link) = link {
         let mut undo = Undo::default();
         let markers = pins.markers();
         let numbers = markers.iter().find_map(|name| name.strip_prefix("filter-")?.split_once('-'));
@@ -239,7 +265,8 @@ pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachErro
             undo.run(socket);
         }
         if let Some(segmenter) = segmenter::attached(netlink, link.index).await? {
-            netlink.remove_link(segmenter.index).await?;
+            let refused = |source| PinError::Detach { interface: interface.to_owned(), source };
+            netlink.remove_link(segmenter.index).await.map_err(refused)?;
         }
     }
     pins.remove()?;
@@ -248,10 +275,10 @@ pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachErro
 
 /// Every attached interface's maps in this network namespace, by name.
 pub fn all() -> Vec<String> {
-    let Ok(inode) = fs::metadata("/proc/self/ns/net").map(|namespace| namespace.ino()) else {
+    let Ok(cookie) = namespace_cookie() else {
         return Vec::new();
     };
-    let suffix = format!("@{inode}");
+    let suffix = format!("@{cookie}");
     let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(&suffix)?.replace(':', ".")))
@@ -263,7 +290,7 @@ fn mount(interface: &str) -> Result<(), PinError> {
     if is_bpffs() {
         return Ok(());
     }
-    if !same_mounts_as_init() {
+    if mounts_end_with_us() {
         return Err(PinError::Private(interface.to_owned()));
     }
     fs::create_dir_all(BPFFS).map_err(PinError::Mount)?;
@@ -275,9 +302,12 @@ fn is_bpffs() -> bool {
     rustix::fs::statfs(BPFFS).is_ok_and(|stat| i64::from(stat.f_type) == BPF_FS_MAGIC)
 }
 
-fn same_mounts_as_init() -> bool {
-    let of = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-    of("1") == of("self")
+/// Whether our mount namespace is not our parent's: what we mount in it goes
+/// with us. (A shell inside such a namespace keeps it for as long as it runs.)
+fn mounts_end_with_us() -> bool {
+    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    let parent = rustix::process::getppid().and_then(|parent| of(&parent.as_raw_nonzero().to_string()));
+    parent.is_some_and(|parent| Some(parent) != of("self"))
 }
 
 fn file(path: &Path) -> impl FnOnce(io::Error) -> PinError + use<> {

@@ -3,7 +3,10 @@
 //! through the interface's egress by itself.
 
 use crate::{
-    net::netlink::{Link, Netlink, NetlinkError, is_errno},
+    net::{
+        netlink::{Link, Netlink, NetlinkError, is_errno},
+        offload,
+    },
     process::Process,
 };
 use rtnetlink::{

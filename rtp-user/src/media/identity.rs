@@ -107,10 +107,10 @@ mod tests {
 
     #[test]
     fn a_stamp_settles_after_the_clock_s_tick() {
-        let file = |modified, changed| Identity { device: 1, inode: 2, size: 3, modified, changed };
-        let at = |nanoseconds| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds);
         const FINE: i64 = 50_000_000_001;
         const COARSE: i64 = 50_000_000_000;
+        let file = |modified, changed| Identity { device: 1, inode: 2, size: 3, modified, changed };
+        let at = |nanoseconds| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds);
         let cases = [
             ("just written", file(FINE, FINE), 50_000_000_002, false),
             ("a tick ago", file(FINE, FINE), 50_020_000_001, true),

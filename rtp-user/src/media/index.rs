@@ -6,9 +6,7 @@
 //! cache: a header, then the sums, all in the machine's byte order. An index
 //! that does not fit the media file, or is damaged, is as good as none.
 
-pub use super::identity::Identity;
-
-use super::plan::Plan;
+use super::{identity::Identity, plan::Plan};
 use bytemuck::{Pod, Zeroable};
 use std::{
     ffi::OsString,

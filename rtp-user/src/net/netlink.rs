@@ -23,6 +23,8 @@ pub struct Link {
     pub mtu: u32,
     /// Whether it is up.
     pub up: bool,
+    /// Whether it has a carrier: a cable with somebody at the other end.
+    pub carrier: bool,
     /// Whether it has Ethernet headers (loopback pretends to).
     pub ethernet: bool,
     /// Whether neighbours are asked for their link-layer addresses.
@@ -48,13 +50,17 @@ pub enum NetlinkError {
     #[error("cannot open a netlink socket: {0}")]
     Open(#[source] std::io::Error),
     /// The kernel refused the request.
-    #[error("{what}: {source}")]
+    #[error("{what}: {source}{}", remedy(source))]
     Refused {
         /// What was asked.
         what: String,
         /// The kernel's answer.
         source: rtnetlink::Error,
     },
+}
+
+fn remedy(error: &rtnetlink::Error) -> &'static str {
+    if is_errno(error, libc::EPERM) { "; run as root or with CAP_NET_ADMIN" } else { "" }
 }
 
 impl NetlinkError {
@@ -91,6 +97,9 @@ impl Netlink {
 
     /// The interface `name`, if there is one.
     pub async fn link_by_name(&self, name: &str) -> Result<Option<Link>, NetlinkError> {
+        if !is_interface_name(name) {
+            return Ok(None);
+        }
         let request = self.handle.link().get().match_name(name.to_owned());
         found(request.execute().try_next().await, format!("looking for interface {name}"))
     }
@@ -134,6 +143,12 @@ fn found(
     }
 }
 
+/// Whether an interface can be called `name` (`dev_valid_name`, net/core/dev.c).
+pub fn is_interface_name(name: &str) -> bool {
+    let forbidden = |c: char| matches!(c, '/' | ':' | '\0') || c.is_ascii_whitespace();
+    (1..16).contains(&name.len()) && !matches!(name, "." | "..") && !name.contains(forbidden)
+}
+
 /// Whether the kernel answered with `errno`.
 pub fn is_errno(error: &rtnetlink::Error, errno: i32) -> bool {
     matches!(error, rtnetlink::Error::NetlinkError(message) if message.raw_code() == -errno)
@@ -148,6 +163,7 @@ impl Link {
             name: String::new(),
             mtu: 0,
             up: message.header.flags.contains(LinkFlags::Up),
+            carrier: message.header.flags.contains(LinkFlags::LowerUp),
             ethernet: matches!(layer, LinkLayerType::Ether | LinkLayerType::Loopback),
             arp: !message.header.flags.contains(LinkFlags::Noarp),
             loopback: layer == LinkLayerType::Loopback,
@@ -175,5 +191,20 @@ impl Link {
             }
         }
         link
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_interface_name;
+
+    #[test]
+    fn interfaces_have_names_that_the_kernel_takes() {
+        for good in ["eth0", "eth0.5", "br-lan", "fifteen-letters"] {
+            assert!(is_interface_name(good), "{good}");
+        }
+        for bad in ["", ".", "..", "../eth0", "eth0:1", "a b", "eth0\n", "sixteen-letters!"] {
+            assert!(!is_interface_name(bad), "{bad:?}");
+        }
     }
 }

@@ -10,7 +10,11 @@ use rtnetlink::{
         route::{RouteAddress, RouteAttribute, RouteMessage, RouteVia},
     },
 };
-use std::{net::IpAddr, time::Duration};
+use socket2::{Domain, Socket, Type};
+use std::{
+    net::{IpAddr, SocketAddr, SocketAddrV6},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 
 /// How long a neighbour may take to answer: the kernel asks three times, a
@@ -18,6 +22,8 @@ use tokio::time::{Instant, sleep};
 const NEIGHBOUR_PATIENCE: Duration = Duration::from_millis(3_500);
 /// How often its state is looked at meanwhile.
 const NEIGHBOUR_LOOK: Duration = Duration::from_millis(20);
+/// The port whose datagrams nobody misses (RFC 863).
+const DISCARD: u16 = 9;
 
 /// The way to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,18 +122,14 @@ pub async fn resolve(netlink: &Netlink, next_hop: IpAddr, interface: (u32, &str)
     let mut asked = false;
     loop {
         match state(netlink, next_hop, index).await? {
-            Some(
-                NeighbourState::Reachable
-                | NeighbourState::Stale
-                | NeighbourState::Delay
-                | NeighbourState::Probe
-                | NeighbourState::Permanent
-                | NeighbourState::Noarp,
-            ) => return Ok(()),
+            Some(state) if is_known(state) => return Ok(()),
             // Failed before anybody asked says nothing of now.
             Some(NeighbourState::Failed) if asked => break,
             _ if !asked => {
-                ask(netlink, next_hop, index).await?;
+                match ask(netlink, next_hop, index).await {
+                    Err(error) if error.errno() == Some(libc::EPERM) => knock(next_hop, interface),
+                    other => other?,
+                }
                 asked = true;
             }
             _ if Instant::now() > deadline => break,
@@ -136,6 +138,44 @@ pub async fn resolve(netlink: &Netlink, next_hop: IpAddr, interface: (u32, &str)
     }
     let protocol = if next_hop.is_ipv4() { "ARP" } else { "neighbour discovery" };
     Err(RouteError::Silent { next_hop, interface: name.to_owned(), protocol })
+}
+
+/// A neighbour that packets go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    /// Its address.
+    pub address: IpAddr,
+    /// Index of the interface it is on.
+    pub interface: u32,
+}
+
+impl NextHop {
+    /// Whether its link-layer address is not known now. Blocks; for a thread
+    /// outside of any runtime.
+    pub fn is_silent(&self) -> bool {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return false;
+        };
+        runtime
+            .block_on(async {
+                let state = state(&Netlink::open()?, self.address, self.interface).await?;
+                Ok::<_, NetlinkError>(!state.is_some_and(is_known))
+            })
+            .unwrap_or(false)
+    }
+}
+
+/// States in which packets leave at once.
+fn is_known(state: NeighbourState) -> bool {
+    matches!(
+        state,
+        NeighbourState::Reachable
+            | NeighbourState::Stale
+            | NeighbourState::Delay
+            | NeighbourState::Probe
+            | NeighbourState::Permanent
+            | NeighbourState::Noarp
+    )
 }
 
 /// `NTF_USE`: the kernel solicits the neighbour without a packet of ours.
@@ -148,6 +188,24 @@ async fn ask(netlink: &Netlink, next_hop: IpAddr, index: u32) -> Result<(), Netl
         .execute()
         .await
         .map_err(NetlinkError::refused(format!("asking for the neighbour {next_hop}")))
+}
+
+/// The same for a user who may not (no `CAP_NET_ADMIN`): an empty datagram to the
+/// discard port (RFC 863) has the kernel ask as any packet has. Should it not
+/// leave, nobody answers, and that is said.
+fn knock(next_hop: IpAddr, (index, name): (u32, &str)) {
+    let (domain, address) = match next_hop {
+        IpAddr::V4(address) => (Domain::IPV4, SocketAddr::from((address, DISCARD))),
+        IpAddr::V6(address) => (Domain::IPV6, SocketAddrV6::new(address, DISCARD, 0, index).into()),
+    };
+    let knock = || {
+        let socket = Socket::new(domain, Type::DGRAM.cloexec(), None)?;
+        socket.bind_device(Some(name.as_bytes()))?;
+        socket.send_to(&[], &address.into())
+    };
+    if let Err(error) = knock() {
+        tracing::info!("asking for the neighbour {next_hop}: {error}");
+    }
 }
 
 async fn state(

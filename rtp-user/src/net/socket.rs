@@ -48,7 +48,7 @@ pub enum SocketError {
         source: io::Error,
     },
     /// The source address or port is not to be had.
-    #[error("cannot send from {address}: {source}")]
+    #[error("cannot send from {address}: {source}{}", source_remedy(source))]
     Source {
         /// The address asked for.
         address: SocketAddr,
@@ -70,7 +70,18 @@ pub enum SocketError {
 fn remedy(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => "; add a route, or name an interface with --iface",
-        Some(libc::EACCES) => "; a broadcast address is not a destination",
+        Some(libc::EACCES) => "; a broadcast address is no destination: give the receiver's own, or a group",
+        Some(libc::EINVAL) => "; a link-local address needs its interface: add --iface",
+        _ => "",
+    }
+}
+
+fn source_remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EADDRNOTAVAIL) => "; give an address of this host (see `ip address`)",
+        Some(libc::EADDRINUSE) => "; another program has this port: give another",
+        Some(libc::EACCES) => "; give a port from 1024 on, or run as root or with CAP_NET_BIND_SERVICE",
+        Some(libc::EINVAL) => "; a link-local address needs its interface: add --iface",
         _ => "",
     }
 }
@@ -155,6 +166,11 @@ impl FlowSocket {
         option_set(self.socket.as_fd(), libc::IPPROTO_UDP, libc::UDP_SEGMENT, &c_int::from(octets))
     }
 
+    /// Holds back what is sent until it is let go as one datagram (`UDP_CORK`).
+    pub fn set_cork(&self, on: bool) -> io::Result<()> {
+        option_set(self.socket.as_fd(), libc::IPPROTO_UDP, libc::UDP_CORK, &c_int::from(on))
+    }
+
     /// Asks for a send buffer of `octets`; the system's limit may give less.
     pub fn set_send_buffer(&self, octets: usize) -> io::Result<()> {
         self.socket.set_send_buffer_size(octets)
@@ -234,6 +250,14 @@ fn set_up(socket: &Socket, options: &Options, ipv6: bool) -> Result<(), (&'stati
             .map_err(|error| ("--dscp", error))?;
     }
     Ok(())
+}
+
+/// The number by which the kernel names this network namespace
+/// (`SO_NETNS_COOKIE`, Linux 5.14). Unlike the inode of `/proc/self/ns/net` it
+/// is never used again.
+pub fn namespace_cookie() -> io::Result<u64> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM.cloexec(), None)?;
+    option_get(socket.as_fd(), libc::SOL_SOCKET, libc::SO_NETNS_COOKIE)
 }
 
 /// getsockopt(2) for a plain value.

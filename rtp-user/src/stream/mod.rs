@@ -10,7 +10,7 @@ use crate::{
     media::{
         self, Wish,
         identity::Identity,
-        index::{Index, IndexBuilder, cache_dir},
+        index::{Index, IndexBuilder, IndexError, cache_dir},
         plan::Plan,
     },
     net::netlink::Netlink,
@@ -88,19 +88,19 @@ pub async fn run(options: &Options, stop: Stop) -> Result<Report> {
     let plan = Plan::new(media.len, media.payload).with_context(|| options.file.display().to_string())?;
     let netlink = Netlink::open()?;
     let setup = setup::prepare(&netlink, options, &media, &plan, &stop).await?;
+    if let Some(path) = &options.sdp {
+        let text = setup.describe(&media, options)?;
+        std::fs::write(path, text)
+            .with_context(|| format!("cannot write the session description {}", path.display()))?;
+    }
     eprintln!("krtp: {}", setup.choice);
     if rate.is_none() {
         eprintln!(
             "krtp: nothing says how long a packet lasts (no PCR): all timestamps are alike; give --pace BITRATE"
         );
     }
-    if let Some(path) = &options.sdp {
-        let text = setup.describe(&media, options)?;
-        std::fs::write(path, text)
-            .with_context(|| format!("cannot write the session description {}", path.display()))?;
-    }
 
-    let identity = Identity::of(&file).with_context(|| options.file.display().to_string())?;
+    let identity = media.identity;
     let sums = if setup.needs_sums { sums(identity, &plan) } else { crate::engine::source::Sums::None };
     let source = Source::new(file, options.file.clone(), identity, media.payload, sums);
     let play = play::Play {
@@ -158,7 +158,11 @@ fn keep(index: &Index) {
     if let Some(directory) = cache()
         && let Err(error) = index.store(&directory)
     {
-        tracing::warn!("{error}");
+        match error {
+            // The file was written a moment ago: the next play knows more.
+            IndexError::Unsettled { .. } => tracing::debug!("{error}"),
+            error => tracing::warn!("{error}"),
+        }
     }
 }
 

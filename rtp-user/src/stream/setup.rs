@@ -9,13 +9,14 @@ use crate::{
         user::UserFlow,
     },
     kernel::attach::{Attachment, Hook},
+    line::one_line,
     media::{
         Media,
         plan::{Plan, SHORTEST},
     },
     net::{
         netlink::{Link, Netlink},
-        route,
+        route::{self, NextHop},
         socket::{self, FlowSocket, overhead},
     },
     sdp,
@@ -68,6 +69,8 @@ pub(super) struct FlowFacts {
 struct Way {
     destination: SocketAddr,
     link: Link,
+    /// Who has to answer, where somebody has to.
+    next_hop: Option<NextHop>,
 }
 
 /// Sets everything up; nothing has been sent when it returns.
@@ -88,8 +91,10 @@ pub(super) async fn prepare(
     let mut kernel = match options.engine {
         EngineChoice::User => Err("asked for".to_owned()),
         choice => match try_kernel(netlink, &ways, plan).await {
-            Err(error) if choice == EngineChoice::Kernel => return Err(error.context("no kernel engine")),
-            other => other.map_err(|error| format!("{error:#}")),
+            Err(error) if choice == EngineChoice::Kernel => {
+                return Err(error.context("no kernel engine (--engine user goes without)"));
+            }
+            other => other.map_err(|error| one_line(&error)),
         },
     };
     let timestamp = options.timestamp.unwrap_or_else(|| rand::rng().random());
@@ -146,7 +151,14 @@ fn check_options(options: &Options) -> Result<()> {
         if let Some(source) = options.source {
             ensure!(
                 source.is_ipv4() == destination.is_ipv4(),
-                "--source {} and destination {destination} are of different address families",
+                "--source {0} and destination {destination} are of different address families: \
+                 give an {1} source",
+                source.ip(),
+                if destination.is_ipv4() { "IPv4" } else { "IPv6" }
+            );
+            ensure!(
+                !source.ip().is_multicast() && !is_broadcast(source.ip()),
+                "--source {} is nobody's own address: give one of this host (see `ip address`)",
                 source.ip()
             );
         }
@@ -174,10 +186,12 @@ async fn find_way(netlink: &Netlink, options: &Options, destination: SocketAddr)
         .with_context(|| format!("the interface of the route to {destination} has just gone"))?;
     check_up(&link)?;
     let multicast = destination.ip().is_multicast() || is_broadcast(destination.ip());
-    if link.arp && !link.loopback && !multicast {
-        route::resolve(netlink, route.next_hop, (link.index, &link.name)).await?;
+    let next_hop = (link.arp && !link.loopback && !multicast)
+        .then_some(NextHop { address: route.next_hop, interface: link.index });
+    if let Some(next_hop) = next_hop {
+        route::resolve(netlink, next_hop.address, (link.index, &link.name)).await?;
     }
-    Ok(Way { destination, link })
+    Ok(Way { destination, link, next_hop })
 }
 
 fn is_broadcast(address: IpAddr) -> bool {
@@ -186,11 +200,16 @@ fn is_broadcast(address: IpAddr) -> bool {
 
 fn check_up(link: &Link) -> Result<()> {
     ensure!(link.up, "interface {0} is down: ip link set {0} up", link.name);
+    ensure!(
+        link.carrier,
+        "interface {} has no carrier: check the cable, and that the other end is up",
+        link.name
+    );
     Ok(())
 }
 
 fn check_payload(way: &Way, media: &Media) -> Result<()> {
-    let Way { destination, link } = way;
+    let Way { destination, link, .. } = way;
     let room = link.mtu.saturating_sub(overhead(destination.is_ipv6()));
     if media.payload <= room {
         return Ok(());
@@ -199,9 +218,10 @@ fn check_payload(way: &Way, media: &Media) -> Result<()> {
     let largest = room / unit * unit;
     ensure!(
         largest > 0,
-        "the MTU {} of {} is too small for any payload to {destination}",
+        "the MTU {} of {name} is too small for any payload to {destination}: ip link set {name} mtu {}",
         link.mtu,
-        link.name
+        overhead(destination.is_ipv6()) + media.payload,
+        name = link.name
     );
     bail!(
         "a payload of {} octets does not fit the MTU {} of {}: the largest to {destination} is {largest} (--payload {largest})",
@@ -276,7 +296,11 @@ async fn try_kernel(netlink: &Netlink, ways: &[Way], plan: &Plan) -> Result<Kern
 impl Kernel {
     fn open(&self, way: &Way, socket: FlowSocket, setting: Setting, stop: &Stop) -> Result<KernelFlow> {
         let Hung { attachment, .. } = &self.interfaces[&way.link.index];
-        let path = Path { interface: way.link.index, segmenter: attachment.segmenter.as_ref().ok().copied() };
+        let path = Path {
+            interface: way.link.index,
+            segmenter: attachment.segmenter.as_ref().ok().copied(),
+            next_hop: way.next_hop,
+        };
         let flow = KernelFlow::open(&attachment.maps, socket, setting, path, stop.clone());
         flow.with_context(|| format!("{} on {}", way.destination, way.link.name))
     }

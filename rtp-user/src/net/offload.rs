@@ -1,0 +1,56 @@
+//! What an interface does for the packets that leave through it.
+
+use std::{io, mem};
+
+/// `ETHTOOL_GFEATURES` (linux/ethtool.h).
+const GET_FEATURES: u32 = 0x3a;
+/// Checksums of UDP over IPv4, of anything, of UDP over IPv6: bits of the first
+/// word of an interface's features (linux/netdev_features.h).
+const IP_CSUM: u32 = 1 << 1;
+const HW_CSUM: u32 = 1 << 3;
+const IPV6_CSUM: u32 = 1 << 4;
+
+/// `struct ethtool_gfeatures` with one block.
+#[repr(C)]
+#[derive(Default)]
+struct Features {
+    command: u32,
+    blocks: u32,
+    available: u32,
+    requested: u32,
+    active: u32,
+    never_changed: u32,
+}
+
+/// Whether `interface` computes the checksums of UDP packets, IPv4 and IPv6, by
+/// itself (a virtual one: passes them on to be computed).
+pub fn checksums(interface: &str) -> io::Result<bool> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    let mut features = Features { command: GET_FEATURES, blocks: 1, ..Features::default() };
+    // SAFETY: all zeros are an `ifreq`.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    // The last octet stays zero.
+    for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1].iter_mut().zip(interface.bytes()) {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_data = (&raw mut features).cast();
+    // SAFETY: `request` points to `features`, which says its size in `blocks`.
+    let answer = unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), libc::SIOCETHTOOL, &request) };
+    if answer != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let has = |bits: u32| features.active & bits == bits;
+    Ok(has(HW_CSUM) || has(IP_CSUM | IPV6_CSUM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::checksums;
+
+    #[test]
+    fn the_loopback_is_asked_for_no_checksum() {
+        // Its packets never leave memory: `NETIF_F_HW_CSUM`, fixed.
+        assert!(checksums("lo").expect("every host has one"));
+        assert!(checksums("no-such-thing").is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! Options that contradict themselves, the file or the host.
+
+use crate::host::Host;
+
+#[test]
+fn destinations_that_are_none() {
+    let host = Host::new();
+    let form = "write HOST:PORT, an IPv6 address as [ADDRESS]:PORT";
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("port 0", "198.18.0.2:0", &["198.18.0.2:0", "port from 1 to 65535"]),
+        ("port 0, IPv6", "[2001:2::2]:0", &["[2001:2::2]:0", "port from 1 to 65535"]),
+        ("port too large", "198.18.0.2:65536", &["--to 198.18.0.2:65536", "from 1 to 65535"]),
+        ("no port", "198.18.0.2", &["--to 198.18.0.2:", form]),
+        ("no port after the colon", "198.18.0.2:", &["--to 198.18.0.2::", form]),
+        ("no host", ":5004", &["--to :5004:", form]),
+        ("a port in words", "198.18.0.2:rtp", &["--to 198.18.0.2:rtp:", form]),
+        ("a port with a sign", "198.18.0.2:+5004", &["--to 198.18.0.2:+5004:", form]),
+        ("IPv6 without brackets", "2001:2::2:5004", &["--to 2001:2::2:5004:", form]),
+        ("IPv6 without port", "[2001:2::2]", &["--to [2001:2::2]:", form]),
+        (
+            "a name that nobody has",
+            "no-such-host.invalid:5004",
+            &["--to no-such-host.invalid:5004:", "check the name", "give the host's address"],
+        ),
+        ("unspecified", "0.0.0.0:5004", &["0.0.0.0:5004 is no destination", "the receiver's address"]),
+        ("unspecified, IPv6", "[::]:5004", &["[::]:5004 is no destination", "the receiver's address"]),
+        ("broadcast", "198.18.0.255:5004", &["198.18.0.255:5004", "the receiver's own, or a group"]),
+        ("the second of two", "198.18.0.2:5004 --to 198.18.0.2:0", &["198.18.0.2:0", "from 1 to 65535"]),
+    ];
+    for (case, to, says) in cases {
+        host.refuses(&[(case, &format!("stream sample.ts --to {to}"), says)]);
+    }
+}
+
+#[test]
+fn sources_that_are_not_to_be_had() {
+    let host = Host::new();
+    let _taken = host.net.a.inside(|| std::net::UdpSocket::bind("198.18.0.1:5999").expect("a free port"));
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("not of this host", "--source 198.18.0.77", &["198.18.0.77", "an address of this host"]),
+        ("other family", "--source 2001:2::1", &["--source 2001:2::1", "198.18.0.2:5004", "give an IPv4"]),
+        ("a group", "--source 224.1.1.1", &["--source 224.1.1.1", "one of this host"]),
+        ("taken", "--source 198.18.0.1:5999", &["198.18.0.1:5999", "another program has this port"]),
+    ];
+    for (case, arguments, says) in cases {
+        host.refuses(&[(case, &format!("stream sample.ts --to 198.18.0.2:5004 {arguments}"), says)]);
+    }
+    host.refuses(&[(
+        "not of this host, IPv6",
+        "stream sample.ts --to [2001:2::2]:5004 --source 2001:2::77",
+        &["[2001:2::77]", "an address of this host"],
+    )]);
+}
+
+#[test]
+fn payloads_and_checksums_that_cannot_be() {
+    let host = Host::new();
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("no payload", "--payload 0", &["--payload 0", "give 16 to 65000"]),
+        ("too large for any packet", "--payload 65001", &["--payload 65001", "give 16 to 65000"]),
+        ("too large for the interface", "--payload 1504", &["1504 octets", "MTU 1500 of va", "--payload 1316"]),
+        ("not whole TS packets", "--payload 1400", &["--payload 1400", "sample.ts", "188, such as 1316"]),
+        ("less than a TS packet", "--payload 100", &["--payload 100", "sample.ts", "188, such as 188"]),
+        (
+            "no checksum on IPv6",
+            "--checksum zero --to [2001:2::2]:5004",
+            &["[2001:2::2]:5004", "--checksum zero is for IPv4 only"],
+        ),
+    ];
+    for (case, arguments, says) in cases {
+        host.refuses(&[(case, &format!("stream sample.ts --to 198.18.0.2:5004 {arguments}"), says)]);
+    }
+}
+
+#[test]
+fn mistakes_on_the_command_line() {
+    let host = Host::new();
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("payload type", "--pt 128", &["--pt", "0..=127"]),
+        ("clock", "--clock-rate 0", &["--clock-rate"]),
+        ("time to live", "--ttl 0", &["--ttl", "1..=255"]),
+        ("code point", "--dscp 64", &["--dscp", "0..=63"]),
+        ("sequence number", "--seq 65536", &["--seq"]),
+        ("SSRC", "--ssrc 0x100000000", &["--ssrc", "32 bits"]),
+        ("timestamp", "--timestamp soon", &["--timestamp", "32 bits"]),
+        ("pace in words", "--pace fast", &["--pace", "pcr, none", "4000000"]),
+        ("pace of nothing", "--pace 0", &["--pace", "pcr, none", "4000000"]),
+        ("pace with a unit", "--pace 4M", &["--pace", "pcr, none", "4000000"]),
+        ("plays of nothing", "--loop 0", &["--loop", "how many times"]),
+        ("source", "--source eth0", &["--source", "address of this host"]),
+        ("engine", "--engine warp", &["--engine", "auto, kernel, user"]),
+        ("checksum", "--checksum half", &["--checksum", "full, zero"]),
+        ("option", "--fast", &["--fast"]),
+    ];
+    for (case, arguments, says) in cases {
+        let line = format!("stream sample.ts --to 198.18.0.2:5004 {arguments}");
+        host.calls_a_mistake(&[(case, &line, says)]);
+    }
+    host.calls_a_mistake(&[
+        ("no destination", "stream sample.ts", &["--to <HOST:PORT>"]),
+        ("no file", "stream --to 198.18.0.2:5004", &["<FILE>"]),
+        ("no interface", "attach", &["<INTERFACE>"]),
+        ("no room for flows", "attach va --flows 0", &["--flows", "1..="]),
+        ("no such command", "play sample.ts", &["play"]),
+    ]);
+}

@@ -1,0 +1,216 @@
+//! Network namespaces that go away with the test, also when it panics, and the
+//! cables between them.
+
+use super::{Ended, Krtp, Running};
+use rustix::{
+    process::getuid,
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    net::IpAddr,
+    os::fd::AsFd,
+    panic::resume_unwind,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
+
+/// The sender's IPv4 address (198.18.0.0/15 is for tests: RFC 2544).
+pub const SENDER: &str = "198.18.0.1";
+/// The receiver's.
+pub const RECEIVER: &str = "198.18.0.2";
+/// The sender's IPv6 address (2001:2::/48 is for tests: RFC 5180).
+pub const SENDER6: &str = "2001:2::1";
+/// The receiver's.
+pub const RECEIVER6: &str = "2001:2::2";
+/// The sender's end of the cable.
+pub const VA: &str = "va";
+/// The receiver's end of the cable.
+pub const VB: &str = "vb";
+
+/// One network namespace, deleted on drop.
+#[derive(Debug)]
+pub struct Namespace(String);
+
+/// Two namespaces, `a` the sender's and `b` the receiver's, and a cable between
+/// them that carries IPv4 and IPv6.
+#[derive(Debug)]
+pub struct Net {
+    /// The sender's namespace, with [`VA`].
+    pub a: Namespace,
+    /// The receiver's, with [`VB`].
+    pub b: Namespace,
+    /// What stands between, where something does.
+    pub hop: Option<Namespace>,
+    /// The command, with a cache and files of the test's own.
+    pub krtp: Krtp,
+}
+
+impl Namespace {
+    /// Makes one, with its loopback up.
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        assert!(getuid().is_root(), "this test makes network namespaces and loads BPF: run it as root");
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("krtp-test-{}-{number}", std::process::id());
+        output(Command::new("ip").args(["netns", "add", &name]));
+        let namespace = Self(name);
+        // No answers to what nobody asked, and no waiting for duplicates.
+        namespace.sysctl("ipv6/conf/default/accept_dad", "0");
+        namespace.sysctl("ipv6/conf/default/router_solicitations", "0");
+        namespace.ip(&["link", "set", "lo", "up"]);
+        namespace
+    }
+
+    /// Its name under `/run/netns`.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// `program`, to be run inside. Unlike `ip netns exec` this leaves it the
+    /// caller's mounts, and with them the BPF file system.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.path().display())).arg("--").arg(program);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `ip ARGUMENTS` inside; what it prints.
+    #[track_caller]
+    pub fn ip(&self, arguments: &[&str]) -> String {
+        output(Command::new("ip").args(["-n", &self.0]).args(arguments))
+    }
+
+    /// Runs `program` inside, which must succeed; what it prints.
+    #[track_caller]
+    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+        output(self.command(program).args(arguments))
+    }
+
+    /// Switches offloads of `interface` (`ethtool -K`): pairs of name and `on` or `off`.
+    #[track_caller]
+    pub fn offload(&self, interface: &str, features: &[&str]) {
+        let mut arguments = vec!["-K", interface];
+        arguments.extend(features);
+        self.run("ethtool", &arguments);
+    }
+
+    /// Calls `inside` in a thread of this namespace. Sockets opened there stay there.
+    pub fn inside<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> T {
+        let enter = || {
+            let namespace = File::open(self.path()).expect("our namespace");
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("root may enter it");
+            inside()
+        };
+        thread::scope(|scope| scope.spawn(enter).join()).unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// The index of `interface`.
+    #[track_caller]
+    pub fn index_of(&self, interface: &str) -> u32 {
+        // Not from /sys, whose mount shows the namespace that it was made in.
+        let listed = self.ip(&["-o", "link", "show", "dev", interface]);
+        let index = listed.split(':').next().and_then(|index| index.trim().parse().ok());
+        index.unwrap_or_else(|| panic!("{interface}: {listed}"))
+    }
+
+    /// Writes `value` to `/proc/sys/net/NAME`.
+    pub fn sysctl(&self, name: &str, value: &str) {
+        let path = format!("/proc/sys/net/{name}");
+        self.inside(|| fs::write(&path, value).unwrap_or_else(|error| panic!("{path}: {error}")));
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from("/run/netns").join(&self.0)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // A panic here while another unwinds would abort and hide it.
+        match Command::new("ip").args(["netns", "delete", &self.0]).output() {
+            Ok(output) if output.status.success() => {}
+            other => eprintln!("namespace {} stays behind: {other:?}", self.0),
+        }
+    }
+}
+
+impl Net {
+    /// A veth pair from `a` to `b`: what leaves [`VA`] is seen at [`VB`] as it
+    /// left, unfinished checksums and whole GSO packets included.
+    pub fn direct() -> Self {
+        let net = Self { a: Namespace::new(), b: Namespace::new(), hop: None, krtp: Krtp::new() };
+        net.a.ip(&["link", "add", VA, "type", "veth", "peer", "name", VB, "netns", net.b.name()]);
+        net.address();
+        net
+    }
+
+    /// The same, with a bridge in between whose way to `b` has no offloads at
+    /// all: it finishes checksums and segments GSO packets as a cable needs them.
+    pub fn resolving() -> Self {
+        let hop = Namespace::new();
+        let (a, b) = (Namespace::new(), Namespace::new());
+        a.ip(&["link", "add", VA, "type", "veth", "peer", "name", "ha", "netns", hop.name()]);
+        b.ip(&["link", "add", VB, "type", "veth", "peer", "name", "hb", "netns", hop.name()]);
+        hop.sysctl("ipv6/conf/default/disable_ipv6", "1");
+        hop.ip(&["link", "add", "bridge", "type", "bridge", "mcast_snooping", "0", "stp_state", "0"]);
+        hop.offload("hb", &["tx", "off", "sg", "off", "gso", "off"]);
+        for interface in ["ha", "hb"] {
+            hop.ip(&["link", "set", interface, "master", "bridge", "up"]);
+        }
+        hop.ip(&["link", "set", "bridge", "up"]);
+        let net = Self { a, b, hop: Some(hop), krtp: Krtp::new() };
+        net.address();
+        net
+    }
+
+    /// A second cable from `a` to `b`, its ends called `va2` and `vb2`, with
+    /// 198.18.2.1 and 198.18.2.2.
+    pub fn add_second(&self) {
+        self.a.ip(&["link", "add", "va2", "type", "veth", "peer", "name", "vb2", "netns", self.b.name()]);
+        for (end, interface, address) in [(&self.a, "va2", "198.18.2.1"), (&self.b, "vb2", "198.18.2.2")] {
+            end.ip(&["address", "add", &format!("{address}/24"), "dev", interface]);
+            end.ip(&["link", "set", interface, "up"]);
+        }
+    }
+
+    /// Starts `krtp stream ARGUMENTS --json` at the sender's.
+    #[track_caller]
+    pub fn start_stream(&self, arguments: &[&str]) -> Running {
+        self.krtp.start(&self.a, &[&["stream"], arguments, &["--json"]].concat())
+    }
+
+    /// Runs `krtp stream ARGUMENTS --json` at the sender's to its end.
+    #[track_caller]
+    pub fn stream(&self, arguments: &[&str]) -> Ended {
+        self.start_stream(arguments).wait()
+    }
+
+    /// Where the receiver is, by family.
+    pub fn receiver(ipv6: bool) -> IpAddr {
+        let address = if ipv6 { RECEIVER6 } else { RECEIVER };
+        address.parse().expect("a literal")
+    }
+
+    fn address(&self) {
+        for (end, interface, v4, v6) in [(&self.a, VA, SENDER, SENDER6), (&self.b, VB, RECEIVER, RECEIVER6)] {
+            end.ip(&["address", "add", &format!("{v4}/24"), "dev", interface]);
+            end.ip(&["address", "add", &format!("{v6}/64"), "dev", interface, "nodad"]);
+            end.ip(&["link", "set", interface, "up"]);
+        }
+    }
+}
+
+/// Runs `command`, which must succeed; its standard output.
+#[track_caller]
+pub fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}: {said}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

@@ -1,0 +1,15 @@
+//! What is on the wire: every octet of every packet, sent by the real command
+//! in namespaces of its own. Needs root.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bulk;
+mod mtu;
+mod numbers;
+mod offload;
+mod others;
+mod paced;
+mod paths;
+mod several;
+mod shapes;

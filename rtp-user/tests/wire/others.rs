@@ -1,0 +1,84 @@
+//! Others on the same interface: they see every packet as it leaves, and krtp
+//! leaves them alone.
+
+use crate::support::{
+    Capture, Net, Stream,
+    media::{sample, sample_path},
+    tcx::Counter,
+};
+
+/// A filter of the clsact qdisc that mirrors all IPv4 packets to a second cable:
+/// what arrives there is what the filter saw.
+#[test]
+fn a_clsact_filter_sees_every_packet_with_its_header() {
+    let net = Net::direct();
+    net.add_second();
+    let mirror = ["filter", "add", "dev", "va", "egress", "protocol", "ip", "u32", "match", "u32", "0", "0"];
+    net.a.run("tc", &["qdisc", "add", "dev", "va", "clsact"]);
+    net.a.run("tc", &[&mirror[..], &["action", "mirred", "egress", "mirror", "dev", "va2"]].concat());
+    let before = net.a.run("tc", &["filter", "show", "dev", "va", "egress"]);
+
+    let file = sample();
+    let stream = Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004");
+    let numbers = stream.numbers();
+    let path = sample_path();
+    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", "kernel"];
+    arguments.extend(numbers.iter().map(String::as_str));
+    let captures = [Capture::start(&net.b, "vb", &[5004]), Capture::start(&net.b, "vb2", &[])];
+    let report = net.stream(&arguments).well().json();
+    let count = report["packets"].as_u64().expect("a number") as usize;
+    for (capture, name) in captures.iter().zip(["the receiver", "the mirror"]) {
+        let packets = stream.assert_is(name, &capture.datagrams(stream.destination, count));
+        stream.assert_reported(name, &report, 0, &packets);
+    }
+    assert_eq!(net.a.run("tc", &["filter", "show", "dev", "va", "egress"]), before);
+    assert!(net.a.run("tc", &["qdisc", "show", "dev", "va"]).contains("clsact"), "it was there before krtp");
+}
+
+/// Programs that were there before, and one that comes while krtp streams.
+#[test]
+fn a_tcx_program_sees_every_packet_with_its_header() {
+    let net = Net::direct();
+    let first = Counter::attach(&net.a, "va");
+    let path = sample_path();
+    let capture = Capture::start(&net.b, "vb", &[5004]);
+    let destination = "198.18.0.2:5004".parse().expect("an address");
+    let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
+    let running = net.start_stream(&[&arguments[..], &["--pace", "8000000"]].concat());
+    crate::support::wait_for("a packet", || capture.so_far(destination).pop());
+    let late = Counter::attach(&net.a, "va");
+    let report = running.wait().well().json();
+    let packets = report["packets"].as_u64().expect("a number");
+    let (first, late) = (first.counts(), late.counts());
+    assert_eq!((first.rtp, first.marked), (packets, 0), "the program that was there before: {first:?}");
+    assert!(late.rtp > 0 && late.rtp < packets, "the program that came later: {late:?}");
+    assert_eq!(late.marked, 0, "the program that came later: {late:?}");
+}
+
+/// Two krtp on one interface: each has its program and its segmenter there.
+#[test]
+fn two_streams_of_two_processes() {
+    let net = Net::direct();
+    let file = sample();
+    let streams = [
+        Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004"),
+        Stream { ssrc: Some(77), ..Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5006") },
+    ];
+    let path = sample_path();
+    let capture = Capture::start(&net.b, "vb", &[5004, 5006]);
+    let running = streams.each_ref().map(|stream| {
+        let numbers = stream.numbers();
+        let mut arguments = vec![path.to_str().expect("a name"), "--pace", "8000000", "--engine", "kernel"];
+        arguments.extend(numbers.iter().map(String::as_str));
+        net.start_stream(&arguments)
+    });
+    for (mut stream, running) in streams.into_iter().zip(running) {
+        stream.rate = Some(crate::support::media::Rate::of_bits(8_000_000));
+        let report = running.wait().well().json();
+        let count = report["packets"].as_u64().expect("a number") as usize;
+        let name = format!("to {}", stream.destination);
+        let packets = stream.assert_is(&name, &capture.datagrams(stream.destination, count));
+        stream.assert_reported(&name, &report, 0, &packets);
+        assert_eq!(report["path"], "tcx, batches through the segmenter", "{name}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Packets leave when the media says so.
+
+use crate::support::{
+    Capture, Net,
+    media::{Rate, sample, sample_path},
+};
+use std::time::Duration;
+
+/// Plays the sample and compares what its packets took with what they should.
+fn play(engine: &str, pace: &str, rate: Rate) {
+    let net = Net::resolving();
+    let file = sample();
+    let path = sample_path();
+    let destination = "198.18.0.2:5004".parse().expect("an address");
+    let capture = Capture::start(&net.b, "vb", &[5004]);
+    let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", engine];
+    let report = net.stream(&[&arguments[..], &["--pace", pace]].concat()).well().json();
+    let name = format!("{engine} engine, --pace {pace}");
+    let datagrams = capture.datagrams(destination, file.len().div_ceil(1316));
+    let due = rate.seconds(file.len() as u64);
+
+    let seconds = report["seconds"].as_f64().expect("a number");
+    assert!((seconds / due - 1.0).abs() < 0.05, "{name}: took {seconds} s, not {due} s");
+    let first = datagrams[0].at;
+    let seen = datagrams[datagrams.len() - 1].at - first;
+    assert!((seen.as_secs_f64() / due - 1.0).abs() < 0.05, "{name}: seen over {seen:?}, not {due} s");
+    // Spread evenly, and none before its time but for what a burst allows.
+    for (number, datagram) in datagrams.iter().enumerate() {
+        let after = datagram.at - first;
+        let due = Duration::from_secs_f64(rate.seconds(1316 * number as u64));
+        assert!(
+            after + Duration::from_millis(100) > due,
+            "{name}: packet {number} after {after:?}, due {due:?}"
+        );
+    }
+
+    let lateness = &report["lateness"];
+    let number =
+        |field: &str| lateness[field].as_u64().unwrap_or_else(|| panic!("{name}: {field}: {report}"));
+    let packets = report["packets"].as_u64().expect("a number");
+    let batches = number("batches");
+    assert!(batches > 0 && packets.div_ceil(batches) <= 7, "{name}: bursts of seven at most: {report}");
+    assert!(number("late") <= batches, "{name}: {report}");
+    assert!(number("mean_ns") <= number("worst_ns"), "{name}: {report}");
+    assert!(Duration::from_nanos(number("worst_ns")).as_secs_f64() < due, "{name}: {report}");
+}
+
+#[test]
+fn by_the_clock_of_the_media() {
+    play("kernel", "pcr", Rate::of_pcrs(&sample()));
+}
+
+#[test]
+fn by_the_clock_of_the_media_in_the_user_engine() {
+    play("user", "pcr", Rate::of_pcrs(&sample()));
+}
+
+#[test]
+fn by_a_bit_rate() {
+    play("kernel", "8000000", Rate::of_bits(8_000_000));
+}
+
+#[test]
+fn by_a_bit_rate_in_the_user_engine() {
+    play("user", "8000000", Rate::of_bits(8_000_000));
+}

@@ -1,0 +1,88 @@
+//! Files and payloads of every awkward size.
+
+use crate::support::{Capture, Net, Stream, media::noise};
+
+/// Sends `file` in payloads of `payload` octets, and sees that it came.
+#[track_caller]
+fn send(net: &Net, engine: &str, (source, destination): (&str, &str), file: &[u8], payload: usize) {
+    let name = format!("{engine} engine to {destination}, {} octets by {payload}", file.len());
+    let path = net.krtp.file("noise", file);
+    let address = |text: &str| text.parse().expect("an address");
+    let stream = Stream::of_raw(file, payload, address(source), address(destination));
+    let payload = payload.to_string();
+    let numbers = stream.numbers();
+    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", engine];
+    arguments.extend(["--pt", "96", "--clock-rate", "90000", "--payload", &payload]);
+    arguments.extend(numbers.iter().map(String::as_str));
+    let capture = Capture::start(&net.b, "vb", &[5004]);
+    let report = net.stream(&arguments).well().json();
+    let count = report["packets"].as_u64().expect("a number") as usize;
+    let packets = stream.assert_is(&name, &capture.datagrams(stream.destination, count));
+    stream.assert_reported(&name, &report, 0, &packets);
+    assert_eq!(report["engine"], engine, "{name}");
+}
+
+const IPV4: (&str, &str) = ("198.18.0.1:0", "198.18.0.2:5004");
+const IPV6: (&str, &str) = ("[2001:2::1]:0", "[2001:2::2]:5004");
+
+#[test]
+fn odd_payloads() {
+    let net = Net::resolving();
+    let file = noise(200_001);
+    for (engine, addresses) in [("kernel", IPV4), ("kernel", IPV6), ("user", IPV4), ("user", IPV6)] {
+        for payload in [1315, 1417, 1440] {
+            send(&net, engine, addresses, &file, payload);
+        }
+    }
+}
+
+/// The last packet is short, and never too short for the kernel engine.
+#[test]
+fn tails_of_one_to_nine_octets() {
+    let net = Net::resolving();
+    let file = noise(70 * 1315 + 9);
+    for tail in 1..=9 {
+        send(&net, "kernel", IPV4, &file[..70 * 1315 + tail], 1315);
+    }
+    for (engine, addresses) in [("kernel", IPV6), ("user", IPV4)] {
+        for tail in [1, 7, 8] {
+            send(&net, engine, addresses, &file[..70 * 1315 + tail], 1315);
+        }
+    }
+}
+
+#[test]
+fn the_smallest_payload() {
+    let net = Net::resolving();
+    let file = noise(16 * 1500 + 3);
+    for (engine, addresses) in [("kernel", IPV4), ("kernel", IPV6), ("user", IPV4)] {
+        send(&net, engine, addresses, &file, 16);
+    }
+}
+
+#[test]
+fn tiny_files() {
+    let net = Net::resolving();
+    let file = noise(2641);
+    for length in [8, 9, 1315, 1316, 1317, 1323, 1324, 2632, 2633, 2641] {
+        send(&net, "kernel", IPV4, &file[..length], 1316);
+    }
+    for length in [1, 7, 8, 1317] {
+        send(&net, "user", IPV4, &file[..length], 1316);
+    }
+}
+
+/// What is too short for the kernel engine goes by the other, and says why.
+#[test]
+fn a_file_of_seven_octets() {
+    let net = Net::resolving();
+    let path = net.krtp.file("seven", &noise(7));
+    let path = path.to_str().expect("a name");
+    let arguments = [path, "--to", "198.18.0.2:5004", "--pt", "96", "--clock-rate", "90000"];
+    let arguments = [&arguments[..], &["--payload", "1316", "--pace", "none", "--engine"]].concat();
+    let report = net.stream(&[&arguments[..], &["auto"]].concat()).well().json();
+    assert_eq!(report["engine"], "user");
+    assert!(report["path"].as_str().is_some_and(|path| path.contains("7 octets is too short")), "{report}");
+    let refused = net.stream(&[&arguments[..], &["kernel"]].concat());
+    assert!(refused.failure().contains("7 octets is too short"), "{refused:?}");
+}
