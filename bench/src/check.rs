@@ -1,0 +1,162 @@
+//! Before anything is measured: does a row deliver what it should? A receiver
+//! in another network namespace looks at every octet, with an RTP parser that
+//! is not krtp's.
+//!
+//! The kernel behind the veth pair verifies the UDP checksum of krtp's packets,
+//! which are complete; a wrong one shows up as a missing packet.
+
+use crate::{
+    devices::{Namespace, Target},
+    media::Media,
+    rows::{PAYLOAD_TYPE, Row, sequence, timestamp},
+};
+use anyhow::{Context, bail, ensure};
+use rtp_types::RtpPacket;
+use std::{io::ErrorKind, net::UdpSocket, ops::Range};
+
+/// Packets of a check: batches of 48 and 49 end in a short one, and the
+/// sequence number wraps.
+const PACKETS: usize = 1_500;
+/// Sent at a time: what goes through the receiving kernel's backlog at once.
+const STEP_PACKETS: usize = 250;
+/// Larger than any packet there is.
+const BUFFER: usize = 65_536;
+
+/// Runs `row` once through the receiver.
+pub fn run(
+    row: &Row,
+    namespace: &Namespace,
+    target: &Target,
+    socket: &UdpSocket,
+    media: &Media,
+) -> anyhow::Result<()> {
+    // A row that failed may have left packets behind.
+    drain(socket)?;
+    let mut sender = (row.open)(namespace, target, media)?;
+    let mut stream = Stream::default();
+    let packets = 0..PACKETS.min(media.packets());
+    for first in packets.clone().step_by(STEP_PACKETS) {
+        let range = first..packets.end.min(first + STEP_PACKETS);
+        sender.send(media, range.clone())?;
+        receive(socket, media, range, &mut stream)?;
+    }
+    let more = drain(socket)?;
+    ensure!(more == 0, "{more} packets more than were sent");
+    Ok(())
+}
+
+fn receive(
+    socket: &UdpSocket,
+    media: &Media,
+    packets: Range<usize>,
+    stream: &mut Stream,
+) -> anyhow::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    for packet in packets.clone() {
+        let octets = match socket.recv(&mut buffer) {
+            Ok(octets) => octets,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                bail!("packet {packet} and what should follow, up to {}, did not arrive", packets.end)
+            }
+            Err(error) => return Err(error).context("receiving"),
+        };
+        stream.take(&buffer[..octets], media.payload(packet)).with_context(|| format!("packet {packet}"))?;
+    }
+    Ok(())
+}
+
+/// Takes what is there, and says how many packets it was. Every packet is
+/// processed by the time the call that sent it returns, so what is not there
+/// now does not come.
+fn drain(socket: &UdpSocket) -> anyhow::Result<usize> {
+    socket.set_nonblocking(true)?;
+    let mut packets = 0;
+    while socket.recv(&mut [0]).is_ok() {
+        packets += 1;
+    }
+    socket.set_nonblocking(false)?;
+    Ok(packets)
+}
+
+/// What a receiver knows of a stream.
+#[derive(Debug, Default)]
+struct Stream {
+    packets: u64,
+    ssrc: Option<u32>,
+}
+
+impl Stream {
+    /// The next packet, which should carry `payload`.
+    fn take(&mut self, packet: &[u8], payload: &[u8]) -> anyhow::Result<()> {
+        let packet = RtpPacket::parse(packet).context("is no RTP packet")?;
+        let number = self.packets;
+        ensure!(packet.version() == 2, "version {}", packet.version());
+        let plain = packet.padding().is_none() && packet.extension().is_none() && packet.n_csrcs() == 0;
+        ensure!(plain && !packet.marker_bit(), "padding, extension, CSRC or marker where none should be");
+        ensure!(packet.payload_type() == PAYLOAD_TYPE, "payload type {}", packet.payload_type());
+        let ssrc = *self.ssrc.get_or_insert(packet.ssrc());
+        ensure!(packet.ssrc() == ssrc, "SSRC {:#010x} after {ssrc:#010x}", packet.ssrc());
+        let sequence = sequence(number);
+        ensure!(
+            packet.sequence_number() == sequence,
+            "sequence number {} where {sequence} should be",
+            packet.sequence_number()
+        );
+        let timestamp = timestamp(number);
+        ensure!(
+            packet.timestamp() == timestamp,
+            "timestamp {} where {timestamp} should be",
+            packet.timestamp()
+        );
+        ensure!(packet.payload() == payload, "its payload is not the file's");
+        self.packets += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stream;
+    use crate::rows::header;
+
+    const PAYLOAD: &[u8] = b"seven packets of a transport stream";
+
+    fn packet(number: u64, payload: &[u8]) -> Vec<u8> {
+        [&header(number), payload].concat()
+    }
+
+    fn changed(number: u64, at: usize, octet: u8) -> Vec<u8> {
+        let mut packet = packet(number, PAYLOAD);
+        packet[at] = octet;
+        packet
+    }
+
+    #[test]
+    fn a_right_stream_is_taken_across_the_wraps() {
+        let mut stream = Stream::default();
+        for number in 0..1000 {
+            stream.take(&packet(number, PAYLOAD), PAYLOAD).expect("right");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_named() {
+        for (what, second) in [
+            ("is no RTP packet", vec![0x80, 33, 0]),
+            ("is no RTP packet", changed(1, 0, 0x40)),
+            ("marker", changed(1, 1, 0x80 + 33)),
+            ("payload type 32", changed(1, 1, 32)),
+            ("SSRC", changed(1, 8, 0xff)),
+            ("sequence number", packet(0, PAYLOAD)),
+            ("sequence number", packet(2, PAYLOAD)),
+            ("timestamp", changed(1, 7, 0xff)),
+            ("payload is not the file's", packet(1, &PAYLOAD[1..])),
+            ("payload is not the file's", changed(1, 20, 0)),
+        ] {
+            let mut stream = Stream::default();
+            stream.take(&packet(0, PAYLOAD), PAYLOAD).expect("right");
+            let error = stream.take(&second, PAYLOAD).expect_err(what);
+            assert!(error.to_string().contains(what), "{error} is not {what}");
+        }
+    }
+}

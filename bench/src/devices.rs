@@ -1,0 +1,191 @@
+//! The interfaces that packets go to, in a network namespace of our own.
+//!
+//! The namespace has no name and belongs to this process, so there is nothing
+//! to clean up: whatever ends the process ends it and all that is in it.
+
+use anyhow::{Context, ensure};
+use krtp::net::netlink::{Link, Netlink, is_errno};
+use nix::{
+    libc,
+    sched::{CloneFlags, unshare},
+    sys::socket::{setsockopt, sockopt::RcvBufForce},
+};
+use rtnetlink::{
+    LinkIfb, LinkMessageBuilder, LinkUnspec, LinkVeth,
+    packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute},
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    fs::{self, File},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    os::fd::AsRawFd,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// RTP's default port (RFC 3551 §8).
+const PORT: u16 = 5004;
+const PREFIX: u8 = 24;
+/// Octets that the receiver's socket may hold: a whole check, unread.
+const RECEIVE_BUFFER: usize = 64 << 20;
+/// How long the receiver waits for a packet that was sent.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The receiver's Ethernet address; locally administered.
+const RECEIVER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
+
+/// An interface and whom to send to through it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The interface.
+    pub link: Link,
+    /// Where to.
+    pub destination: SocketAddr,
+}
+
+impl Target {
+    /// A UDP socket connected to the destination.
+    pub fn socket(&self) -> anyhow::Result<Socket> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).context("a UDP socket")?;
+        socket.connect(&self.destination.into()).with_context(|| format!("reaching {}", self.destination))?;
+        Ok(socket)
+    }
+}
+
+/// A network namespace and the means to furnish it.
+#[derive(Debug)]
+pub struct Namespace {
+    runtime: Runtime,
+    netlink: Netlink,
+}
+
+impl Namespace {
+    /// Moves the calling thread into a new one.
+    pub fn enter_new() -> anyhow::Result<Self> {
+        unshare(CloneFlags::CLONE_NEWNET).context(
+            "a network namespace of its own needs privilege: run as root (cargo xtask bench quick)",
+        )?;
+        let runtime = Builder::new_current_thread().enable_all().build().context("starting tokio")?;
+        let netlink = runtime.block_on(async { Netlink::open() })?;
+        Ok(Self { runtime, netlink })
+    }
+
+    /// rtnetlink in this namespace.
+    pub fn netlink(&self) -> &Netlink {
+        &self.netlink
+    }
+
+    /// Runs `work` to its end.
+    pub fn run<F: Future>(&self, work: F) -> F::Output {
+        self.runtime.block_on(work)
+    }
+
+    /// Makes the interface `ifbNUMBER`: an Ethernet device that frees every
+    /// packet at once. With `gso_max_segs` 1 it takes no GSO packet, like a
+    /// network card without UDP segmentation offload. It needs no peer, and no
+    /// neighbour entry because it does not do ARP.
+    pub fn sink(&self, number: u8) -> anyhow::Result<Target> {
+        let name = format!("ifb{number}");
+        self.run(self.netlink.handle().link().add(LinkIfb::new(&name).build()).execute())
+            .with_context(|| format!("making {name} (is the kernel module ifb there?)"))?;
+        let one_segment =
+            LinkUnspec::new_with_name(&name).append_extra_attribute(LinkAttribute::GsoMaxSegs(1));
+        let link = self.bring_up(one_segment, &name, Ipv4Addr::new(10, 66, number, 1))?;
+        ensure!(link.gso_max_segs == 1, "{name} takes GSO packets of {} segments", link.gso_max_segs);
+        Ok(Target { link, destination: (Ipv4Addr::new(10, 66, number, 2), PORT).into() })
+    }
+
+    /// Packets that reached the `ifb` so far.
+    pub fn arrived(target: &Target) -> anyhow::Result<u64> {
+        let all = fs::read_to_string("/proc/thread-self/net/dev").context("/proc/thread-self/net/dev")?;
+        received(&all, &target.link.name).with_context(|| format!("{} has no counters", target.link.name))
+    }
+
+    /// A veth pair into a second namespace, and a socket there that receives
+    /// what is sent to the target. The socket holds the second namespace.
+    pub fn receiver(&self) -> anyhow::Result<(Target, UdpSocket)> {
+        let (local, remote) = (Ipv4Addr::new(10, 67, 0, 1), Ipv4Addr::new(10, 67, 0, 2));
+        let (to_us, from_peer) = mpsc::channel();
+        let (to_peer, from_us) = mpsc::channel();
+        let peer = thread::spawn(move || -> anyhow::Result<UdpSocket> {
+            let namespace = Self::enter_new()?;
+            to_us.send(File::open("/proc/thread-self/ns/net").context("/proc")?)?;
+            from_us.recv().context("no veth pair came")?;
+            let known = LinkUnspec::new_with_name("veth1").address(RECEIVER.to_vec());
+            namespace.bring_up(known, "veth1", remote)?;
+            let socket = UdpSocket::bind((remote, PORT)).context("the receiver's socket")?;
+            setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).context("SO_RCVBUFFORCE")?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            Ok(socket)
+        });
+        if let Ok(namespace) = from_peer.recv() {
+            self.veth("veth0", "veth1", &namespace).context("making a veth pair")?;
+            to_peer.send(())?;
+        }
+        let socket = peer.join().expect("the receiver's thread does not panic")?;
+        let link = self.bring_up(LinkUnspec::new_with_name("veth0"), "veth0", local)?;
+        let neighbour = self.netlink.handle().neighbours().add(link.index, remote.into());
+        self.run(neighbour.link_layer_address(&RECEIVER).execute())
+            .context("the receiver's neighbour entry")?;
+        Ok((Target { link, destination: (remote, PORT).into() }, socket))
+    }
+
+    fn veth(&self, name: &str, peer: &str, namespace: &File) -> Result<(), rtnetlink::Error> {
+        let away = LinkUnspec::new_with_name(peer).setns_by_fd(namespace.as_raw_fd()).build();
+        self.run(async {
+            self.netlink.handle().link().add(LinkVeth::new(name, peer).build()).execute().await?;
+            self.netlink.handle().link().set(away).execute().await
+        })
+    }
+
+    /// Brings an interface up with `settings` and `address`, silenced first:
+    /// every packet there is to be the bench's, none IPv6's own.
+    fn bring_up(
+        &self,
+        settings: LinkMessageBuilder<LinkUnspec>,
+        name: &str,
+        address: Ipv4Addr,
+    ) -> anyhow::Result<Link> {
+        let silent = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
+        let silent = LinkUnspec::new_with_name(name)
+            .append_extra_attribute(LinkAttribute::AfSpecUnspec(vec![silent]))
+            .build();
+        let handle = self.netlink.handle();
+        let work = async {
+            match handle.link().set(silent).execute().await {
+                // No IPv6 on this host: nothing to silence.
+                Err(error) if is_errno(&error, libc::EAFNOSUPPORT) => {}
+                other => other?,
+            }
+            handle.link().set(settings.up().build()).execute().await?;
+            let link = self.netlink.link_by_name(name).await?.context("it is gone")?;
+            handle.address().add(link.index, IpAddr::V4(address), PREFIX).execute().await?;
+            anyhow::Ok(link)
+        };
+        self.run(work).with_context(|| format!("bringing {name} up"))
+    }
+}
+
+/// The second number of an interface's line in `/proc/net/dev`: packets that
+/// it received, which for an `ifb` are those that were sent to it.
+fn received(all: &str, interface: &str) -> Option<u64> {
+    let counters =
+        all.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
+    counters.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::received;
+
+    #[test]
+    fn packets_are_read_from_the_interface_s_own_line() {
+        let all = "Inter-|   Receive  |  Transmit\n face |bytes packets errs|bytes packets\n\
+                   \u{20} ifb1: 10 20 0 0 0 0 0 0 1 2 0\n ifb10:30 40 0 0 0 0 0 0 3 4 0\n";
+        for (interface, expected) in [("ifb1", Some(20)), ("ifb10", Some(40)), ("ifb", None), ("eth0", None)]
+        {
+            assert_eq!(received(all, interface), expected, "{interface}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The quick comparison: each row checked, then all measured in turns.
+
+use crate::{
+    bystander, check, cpu,
+    devices::{Namespace, Target},
+    media::{Media, PAYLOAD},
+    report::{Conditions, Measured},
+    rows::{ROWS, Sender},
+};
+use anyhow::{Context, bail, ensure};
+use clap::{Args, value_parser};
+use std::ops::Range;
+
+/// Parts of the file. Each turn sends the next one, so that no row finds its
+/// payloads in a cache because another has just sent them; a prime number, so
+/// that every row gets to every part.
+const PARTS: usize = 7;
+/// Packets that a row sends before its turn counts.
+const WARM_UP: usize = 490;
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// One JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Rounds; in each, every row sends a seventh of the file
+    #[arg(long, default_value_t = 40, value_parser = value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Size of the file, million octets
+    #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(8..))]
+    megabytes: u32,
+}
+
+/// Checks, measures, prints.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    cpu::stay()?;
+    let namespace = Namespace::enter_new()?;
+    let media = Media::random(options.megabytes)?;
+    check_all(&namespace, &media)?;
+    eprintln!("krtp-bench: every row delivers the file; measuring {} rounds", options.rounds);
+    let bystander = namespace.sink(0)?;
+    let measured = Measured {
+        rounds: measure(&namespace, &media, options.rounds)?,
+        bystander: bystander::sending(&namespace, &bystander, options.rounds)?,
+        bystander_program: bystander::program()?,
+    };
+    let conditions = Conditions::here(&media.part(0, PARTS))?;
+    if options.json {
+        println!("{:#}", measured.json(&conditions));
+    } else {
+        print!("{}", measured.tables(&conditions));
+    }
+    Ok(())
+}
+
+fn check_all(namespace: &Namespace, media: &Media) -> anyhow::Result<()> {
+    let (target, socket) = namespace.receiver()?;
+    let failed = ROWS
+        .iter()
+        .filter_map(|row| {
+            let error = check::run(row, namespace, &target, &socket, media).err()?;
+            eprintln!("krtp-bench: {}: {error:#}", row.name);
+            Some(row.name)
+        })
+        .collect::<Vec<_>>();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("no figures: {} did not deliver the file as RTP", failed.join(", "))
+}
+
+/// Nanoseconds per packet: for each round, one sample per row. Each row has an
+/// `ifb` of its own, so that krtp's program is on nobody else's way.
+fn measure(namespace: &Namespace, media: &Media, rounds: u32) -> anyhow::Result<Vec<Vec<f64>>> {
+    let mut lanes = Vec::new();
+    for (number, row) in (1..).zip(ROWS) {
+        let target = namespace.sink(number)?;
+        let sender =
+            (row.open)(namespace, &target, media).with_context(|| format!("opening {}", row.name))?;
+        lanes.push(Lane { name: row.name, target, sender });
+    }
+    let mut turns = 0..;
+    (0..rounds as usize)
+        .map(|round| {
+            let mut samples = vec![0.0; lanes.len()];
+            for place in 0..lanes.len() {
+                // Nobody always comes after the same other.
+                let lane = (place + round) % lanes.len();
+                let packets = media.part(turns.next().unwrap_or_default(), PARTS);
+                samples[lane] = lanes[lane].sample(media, packets)?;
+            }
+            Ok(samples)
+        })
+        .collect()
+}
+
+/// A row and its way to nowhere.
+struct Lane {
+    name: &'static str,
+    target: Target,
+    sender: Box<dyn Sender>,
+}
+
+impl Lane {
+    fn sample(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<f64> {
+        let (warm_up, counted) =
+            (packets.start..packets.start + WARM_UP, packets.start + WARM_UP..packets.end);
+        self.sender.send(media, warm_up)?;
+        let before = Namespace::arrived(&self.target)?;
+        let sample =
+            cpu::per_packet(u32::try_from(counted.len())?, || self.sender.send(media, counted.clone()));
+        let sample = sample.with_context(|| format!("sending by {}", self.name))?;
+        let arrived = Namespace::arrived(&self.target)? - before;
+        // A packet that is lost on its way is a cheap packet.
+        ensure!(
+            arrived == counted.len() as u64,
+            "{}: {arrived} packets of {PAYLOAD} octets reached {}, {} were sent",
+            self.name,
+            self.target.link.name,
+            counted.len()
+        );
+        Ok(sample)
+    }
+}

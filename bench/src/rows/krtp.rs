@@ -1,0 +1,67 @@
+//! krtp's kernel engine, used as the command uses it.
+
+use super::{CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, PAYLOAD_TYPE, Row, SSRC, STEP, Sender};
+use crate::{
+    devices::{Namespace, Target},
+    media::{Media, PAYLOAD_U32},
+};
+use anyhow::{anyhow, ensure};
+use krtp::{
+    engine::{
+        Checksum, Flow, Setting,
+        kernel::{KernelFlow, Path},
+        source::{Source, Sums},
+    },
+    kernel::attach::Attachment,
+    net::socket::{FlowSocket, Options},
+    stop::Stop,
+};
+use rtp_common::timeline::Piece;
+use std::ops::Range;
+
+pub const ROW: Row = Row { name: "krtp", open };
+
+struct Krtp {
+    // Dropped before the program goes.
+    flow: KernelFlow,
+    source: Source,
+    _attachment: Attachment,
+}
+
+fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
+    let attachment = namespace.run(Attachment::for_now(namespace.netlink(), &target.link, 1))?;
+    let segmenter = attachment.segmenter.clone().map_err(|why| anyhow!("no segmenter: {why}"))?;
+    // Nobody has to answer: no ARP on the ifb, a fixed neighbour behind the veth.
+    let path = Path { interface: target.link.index, segmenter: Some(segmenter), next_hop: None };
+    let options =
+        Options { destination: target.destination, source: None, interface: None, ttl: None, dscp: None };
+    let setting = Setting {
+        ssrc: SSRC,
+        first_sequence: FIRST_SEQUENCE,
+        payload_type: PAYLOAD_TYPE,
+        clock_rate: CLOCK_RATE,
+        payload: PAYLOAD_U32,
+        checksum: Checksum::Full,
+    };
+    let socket = FlowSocket::open(&options)?;
+    let mut flow = KernelFlow::open(&attachment.maps, socket, setting, path, Stop::default())?;
+    flow.lay(Piece { timestamp: FIRST_TIMESTAMP, step: STEP, ..Piece::default() });
+    let sums = Sums::Known(media.index.clone());
+    let name = "the bench's file".into();
+    let source = Source::new(media.file.try_clone()?, name, media.index.identity(), PAYLOAD_U32, sums);
+    Ok(Box::new(Krtp { flow, source, _attachment: attachment }))
+}
+
+impl Sender for Krtp {
+    fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
+        let mut next = packets.start;
+        while next < packets.end {
+            let most = self.flow.max_batch().min(packets.end - next);
+            let batch = media.plan.batch(next as u64, most);
+            self.source.prepare(&batch)?;
+            ensure!(self.flow.send(&mut self.source, &batch)?, "stopped");
+            next += batch.packets;
+        }
+        Ok(())
+    }
+}
