@@ -15,56 +15,63 @@ use socket2::Socket;
 /// Octets of a bystander's payload. The program looks at the priority and at
 /// nothing else, so a short packet shows as much, with less noise.
 const PAYLOAD: u8 = 64;
-/// Packets of one sample.
-const PACKETS: u32 = 20_000;
-/// Sent before each sample: what attaching made cold becomes warm again.
-const WARM_UP: u32 = 2_000;
+/// Packets of one turn: short turns, so that what disturbs one disturbs the next.
+const PACKETS: u32 = 2_000;
+/// Turns of one sample.
+const TURNS: u32 = 10;
+/// Sent over each interface before anything counts.
+const WARM_UP: u32 = 20_000;
 /// Runs of the program by itself.
 const RUNS: u32 = 1_000_000;
 
 /// One round: nanoseconds per bystander packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// With krtp attached.
+    /// Through the interface that krtp is attached to.
     pub attached: f64,
-    /// Without.
+    /// Through the other.
     pub unattached: f64,
 }
 
-/// Sends from an ordinary socket, with the program attached and without, in
-/// turns. The difference is all that a packet pays for the program: the hook,
-/// which the kernel switches off altogether while nobody uses it, and the
-/// program.
-pub fn sending(namespace: &Namespace, target: &Target, rounds: u32) -> anyhow::Result<Vec<Sample>> {
-    let socket = target.socket()?;
-    let with = || {
-        let _attached = namespace.run(Attachment::for_now(namespace.netlink(), &target.link, 1))?;
-        sample(&socket)
-    };
-    (0..rounds)
-        .map(|round| {
-            // Who comes first alternates.
-            Ok(if round % 2 == 0 {
-                let attached = with()?;
-                Sample { attached, unattached: sample(&socket)? }
-            } else {
-                let unattached = sample(&socket)?;
-                Sample { attached: with()?, unattached }
-            })
-        })
-        .collect()
+/// Sends from ordinary sockets, through an interface that krtp is attached to
+/// and through another one of its kind, in short turns. After half of the
+/// rounds the interfaces change their parts, so that what one of them has over
+/// the other falls out of the median.
+///
+/// The difference is what a packet pays for the program and for its hook on
+/// the interface.
+pub fn sending(namespace: &Namespace, pair: &[Target; 2], rounds: u32) -> anyhow::Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    for (attached, rounds) in [(0, rounds.div_ceil(2)), (1, rounds / 2)] {
+        let _krtp = namespace.run(Attachment::for_now(namespace.netlink(), &pair[attached].link, 1))?;
+        let sockets = [pair[attached].socket()?, pair[1 - attached].socket()?];
+        for socket in &sockets {
+            send(socket, WARM_UP)?;
+        }
+        for _ in 0..rounds {
+            samples.push(sample(&sockets)?);
+        }
+    }
+    Ok(samples)
 }
 
-fn sample(socket: &Socket) -> anyhow::Result<f64> {
-    let payload = [0; PAYLOAD as usize];
-    let send = |packets| {
-        for _ in 0..packets {
-            socket.send(&payload).context("a bystander's packet")?;
+fn sample(sockets: &[Socket; 2]) -> anyhow::Result<Sample> {
+    let mut sums = [0.0; 2];
+    for turn in 0..TURNS as usize {
+        // Who comes first alternates.
+        for which in [turn % 2, 1 - turn % 2] {
+            sums[which] += cpu::per_packet(PACKETS, || send(&sockets[which], PACKETS))?;
         }
-        Ok(())
-    };
-    send(WARM_UP)?;
-    cpu::per_packet(PACKETS, || send(PACKETS))
+    }
+    let [attached, unattached] = sums.map(|sum| sum / f64::from(TURNS));
+    Ok(Sample { attached, unattached })
+}
+
+fn send(socket: &Socket, packets: u32) -> anyhow::Result<()> {
+    for _ in 0..packets {
+        socket.send(&[0; PAYLOAD as usize]).context("a bystander's packet")?;
+    }
+    Ok(())
 }
 
 /// The program by itself on a bystander's packet, nanoseconds per run, as

@@ -39,10 +39,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let media = Media::random(options.megabytes)?;
     check_all(&namespace, &media)?;
     eprintln!("krtp-bench: every row delivers the file; measuring {} rounds", options.rounds);
-    let bystander = namespace.sink(0)?;
+    let pair = [namespace.sink(100)?, namespace.sink(101)?];
     let measured = Measured {
         rounds: measure(&namespace, &media, options.rounds)?,
-        bystander: bystander::sending(&namespace, &bystander, options.rounds)?,
+        bystander: bystander::sending(&namespace, &pair, options.rounds)?,
         bystander_program: bystander::program()?,
     };
     let conditions = Conditions::here(&media.part(0, PARTS))?;

@@ -162,8 +162,8 @@ impl Measured {
         }
         let program = self.bystander_program;
         text + &format!(
-            "\nbystander: sending from another socket through the same interface, krtp attached\n\
-             minus not attached: hook and program. The program alone on such a packet\n\
+            "\nbystander: sending from another socket through an interface that krtp is attached\n\
+             to, minus through one that it is not: hook and program. The program alone on such a packet\n\
              (BPF_PROG_TEST_RUN, its loop included): {program:.0} ns.\n"
         )
     }

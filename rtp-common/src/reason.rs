@@ -5,8 +5,8 @@
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drop {
-    /// Not plain Ethernet + IPv4/IPv6 + UDP with at least eight octets of
-    /// payload: IP options, a fragment, a tag inside the frame.
+    /// Not plain Ethernet + IPv4/IPv6 + UDP whose lengths agree: IP options, a
+    /// fragment, a tag inside the frame.
     Shape = 0,
     /// The payload sum of this packet is not (or no longer) in the sums ring.
     Sum = 1,
@@ -34,15 +34,17 @@ impl Drop {
     }
 }
 
-/// Why the program passed on, untouched, a packet that carried our mark.
+/// Why the program did not treat as a flow's a packet that carried our mark.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// No socket behind it (forwarded, or made by the kernel).
+    /// No socket behind it (forwarded, or made by the kernel): passed on.
     NoSocket = 0,
-    /// Its socket is not a flow's.
+    /// Its socket is not a flow's: passed on.
     NotAFlow = 1,
+    /// Its flow has ended and another has the slot: dropped.
+    Ended = 2,
 }
 
 /// Number of [`Skip`] reasons.
-pub const SKIPS: usize = 2;
+pub const SKIPS: usize = 3;

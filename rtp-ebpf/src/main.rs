@@ -22,7 +22,7 @@ mod room;
 mod segment;
 
 use aya_ebpf::{
-    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},
+    bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
     macros::classifier,
     programs::TcContext,
 };
@@ -37,12 +37,19 @@ const NEXT: i32 = TC_ACT_UNSPEC;
 /// On an interface's egress.
 #[classifier]
 pub fn krtp_egress(ctx: TcContext) -> i32 {
-    let priority = parse::priority(&ctx);
-    if !carrier::is_carrier(priority) {
+    if !carrier::is_carrier(parse::priority(&ctx)) {
         return NEXT;
     }
+    carried(ctx.skb.skb)
+}
+
+/// What carries our mark. A function by itself, so that a bystander does not
+/// pay for the registers that it saves.
+#[inline(never)]
+fn carried(skb: *mut __sk_buff) -> i32 {
+    let ctx = TcContext::new(skb);
     match flow::of_socket(&ctx) {
-        Ok(flow) => handle(&ctx, &flow, priority),
+        Ok(flow) => handle(&ctx, &flow, parse::priority(&ctx)),
         Err(skip) => pass(skip),
     }
 }
@@ -80,7 +87,11 @@ fn handle(ctx: &TcContext, flow: &Flow, priority: u32) -> i32 {
 #[inline(always)]
 fn pass(skip: Skip) -> i32 {
     maps::count_skip(skip);
-    NEXT
+    match skip {
+        Skip::NoSocket | Skip::NotAFlow => NEXT,
+        // Nobody's header is for it, and without one it must not leave.
+        Skip::Ended => TC_ACT_SHOT,
+    }
 }
 
 #[cfg(not(test))]

@@ -32,8 +32,7 @@ pub static SOCKETS: SkStorage<Slot> = SkStorage::new();
 #[btf_map]
 pub static BATCH: PerCpuArray<Batch, 1> = PerCpuArray::new();
 
-/// Packets that carried our mark and were passed on untouched, by
-/// [`Skip`].
+/// Packets that carried our mark and were no flow's, by [`Skip`].
 #[btf_map]
 pub static SKIPPED: PerCpuArray<u64, SKIPS> = PerCpuArray::new();
 

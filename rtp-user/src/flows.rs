@@ -81,7 +81,7 @@ fn render(views: &[View], json: bool) -> Result<String> {
 
 /// `text` over what stands on the terminal, without a flicker.
 fn redraw(text: &str) -> String {
-    let lines: String = text.lines().map(|line| format!("{line}{CLEAR_LINE}\n")).collect();
+    let lines = text.replace('\n', &format!("{CLEAR_LINE}\n"));
     format!("{HOME}{lines}{CLEAR_REST}")
 }
 

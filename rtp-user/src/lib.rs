@@ -1,11 +1,15 @@
 //! krtp streams media files as RTP with the kernel doing the per-packet work.
+
 pub mod cli;
+pub mod doctor;
 pub mod engine;
+pub mod flows;
 pub mod kernel;
 pub mod line;
 pub mod media;
 pub mod net;
 pub mod pace;
+mod print;
 pub mod process;
 pub mod sdp;
 pub mod stop;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use krtp::{
     cli::{Cli, Command},
+    doctor, flows,
     kernel::pins,
     line::one_line,
     net::netlink::Netlink,
@@ -43,10 +44,7 @@ fn show_log(verbose: u8) {
 
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Doctor { interface, load } => {
-            let _ = (interface, load);
-            todo!()
-        }
+        Command::Doctor { interface, load } => doctor::run(interface.as_deref(), load).await,
         Command::Attach { interface, flows } => attach(&interface, flows).await,
         Command::Detach { interface } => {
             pins::detach(&Netlink::open()?, &interface).await?;
@@ -54,10 +52,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Stream(options) => stream(&options.options()?).await,
-        Command::Flows { json, watch } => {
-            let _ = (json, watch);
-            todo!()
-        }
+        Command::Flows { json, watch } => flows::run(json, watch).await.map(|()| ExitCode::SUCCESS),
     }
 }
 

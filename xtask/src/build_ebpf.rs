@@ -41,7 +41,8 @@ pub fn run(options: &Options) -> Result<()> {
 /// Builds and strips; says where the object is.
 fn build(toolchain: &Toolchain) -> Result<PathBuf> {
     let target = places::target()?.join("ebpf");
-    process::run(command(toolchain)?.args(["build", "--release", "--locked", "--quiet"]).args(BPF_TARGET))?;
+    let mut cargo = command(toolchain, toolchain::CARGO)?;
+    process::run(cargo.args(["build", "--release", "--locked", "--quiet"]).args(BPF_TARGET))?;
     let linked = target.join("bpfel-unknown-none/release/krtp");
     let object = target.join("krtp.bpf.o");
     // DWARF is five sixths of the object, and nobody reads it: the kernel and bpftool read BTF, which stays.
@@ -53,11 +54,11 @@ fn build(toolchain: &Toolchain) -> Result<PathBuf> {
 /// There is no prepared `core` for the target.
 pub const BPF_TARGET: &[&str] = &["--target", "bpfel-unknown-none", "-Zbuild-std=core"];
 
-/// Debian's cargo in `rtp-ebpf/`, free of the settings of the cargo that runs us.
-pub fn command(toolchain: &Toolchain) -> Result<Command> {
+/// Debian's cargo, or a program that calls it, in `rtp-ebpf/`, free of the settings of the cargo that runs us.
+pub fn command(toolchain: &Toolchain, program: &str) -> Result<Command> {
     let mut path = std::ffi::OsString::from(&toolchain.linker_directory);
     path.push(":/usr/bin:/bin");
-    let mut cargo = Command::new(toolchain::CARGO);
+    let mut cargo = Command::new(program);
     for (name, _) in env::vars_os() {
         if is_foreign(&name.to_string_lossy()) {
             cargo.env_remove(name);

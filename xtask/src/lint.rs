@@ -4,7 +4,7 @@ use crate::{
     build_ebpf, places,
     process::{self, cargo},
     setup::{self, Group},
-    toolchain::Toolchain,
+    toolchain::{self, Toolchain},
 };
 use anyhow::{Context, Result};
 use std::process::{Command, Stdio};
@@ -17,10 +17,10 @@ pub fn run() -> Result<()> {
     process::run(cargo().args(["fmt", "--all", "--check"]))?;
     process::run(cargo().args(["fmt", "--check", "--manifest-path", "rtp-ebpf/Cargo.toml"]))?;
     process::run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(DENY))?;
-    let mut object = build_ebpf::command(&Toolchain::ensure()?)?;
-    process::run(
-        object.args(["clippy", "--quiet", "--release", "--locked"]).args(build_ebpf::BPF_TARGET).args(DENY),
-    )?;
+    // `cargo clippy` would run rustup's cargo-clippy, which cargo finds in its home before Debian's.
+    let mut object = build_ebpf::command(&Toolchain::ensure()?, toolchain::CARGO_CLIPPY)?;
+    object.args(["clippy", "--quiet", "--release", "--locked"]).args(build_ebpf::BPF_TARGET);
+    process::run(object.args(DENY))?;
     println!("lint: nothing to say");
     Ok(())
 }

@@ -12,6 +12,8 @@ use std::{
 pub const RUSTC: &str = "/usr/bin/rustc";
 /// Debian's cargo.
 pub const CARGO: &str = "/usr/bin/cargo";
+/// Debian's clippy.
+pub const CARGO_CLIPPY: &str = "/usr/bin/cargo-clippy";
 
 const LLVM: &str = "/usr/lib/llvm-22";
 const LLVM_MAJOR: &str = "22";

@@ -41,6 +41,7 @@ fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result
         payload_type: PAYLOAD_TYPE,
         clock_rate: CLOCK_RATE,
         payload: PAYLOAD_U32,
+        unit: 1,
         checksum: Checksum::Full,
     };
     let socket = FlowSocket::open(&options)?;

@@ -1,14 +1,11 @@
 //! The kernel engine: `sendfile` hands over a batch, the program on the
 //! interface writes the headers.
 
-use super::{Flow, SendError, Setting, Totals, is_refusal, source::Source};
+use super::{Flow, SendError, Setting, Totals, check_mtu, is_refusal, source::Source};
 use crate::{
     kernel::{attach::SharedMaps, object::Maps},
     media::plan::Batch,
-    net::{
-        route::NextHop,
-        socket::{FlowSocket, overhead},
-    },
+    net::{route::NextHop, socket::FlowSocket},
     stop::Stop,
 };
 use rtp_common::{carrier, flow::FlowState, reason::Drop as Reason, timeline::Piece};
@@ -106,15 +103,6 @@ impl KernelFlow {
         with(&self.maps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The payload and all headers must fit; the kernel counts without ours.
-    fn check_mtu(&self) -> Result<(), SendError> {
-        let mtu = self.socket.mtu().map_err(|source| self.error(source))?;
-        if self.setting.payload + overhead(self.destination().is_ipv6()) > mtu {
-            return Err(SendError::mtu(self.destination(), self.setting.payload, mtu));
-        }
-        Ok(())
-    }
-
     /// Hands over `octets` of `file` as one batch or one datagram, which
     /// begins with packet `number` of the flow.
     fn hand_over(&mut self, file: &File, offset: u64, octets: usize, number: u64) -> Result<bool, SendError> {
@@ -187,7 +175,7 @@ impl KernelFlow {
     }
 
     fn error(&self, source: io::Error) -> SendError {
-        SendError::of(self.destination(), self.setting.payload, self.socket.mtu().ok(), source)
+        SendError::of(self.destination(), &self.setting, self.socket.mtu().ok(), source)
     }
 }
 
@@ -197,7 +185,7 @@ impl Flow for KernelFlow {
     }
 
     fn send(&mut self, source: &mut Source, batch: &Batch) -> Result<bool, SendError> {
-        self.check_mtu()?;
+        check_mtu(&self.socket, &self.setting)?;
         let first = self.number;
         let sums = source.sums(batch);
         self.maps(|maps| maps.sums.lay(self.slot, first, sums.iter().copied()));

@@ -4,7 +4,10 @@ pub mod kernel;
 pub mod source;
 pub mod user;
 
-use crate::{media::plan::Batch, net::socket::overhead};
+use crate::{
+    media::plan::Batch,
+    net::socket::{FlowSocket, overhead},
+};
 use rtp_common::timeline::Piece;
 use std::{io, net::SocketAddr};
 
@@ -21,6 +24,8 @@ pub struct Setting {
     pub clock_rate: u32,
     /// Octets of a full payload.
     pub payload: u32,
+    /// A payload is whole units of so many octets: 188 of MPEG-TS, else 1.
+    pub unit: u32,
     /// The UDP checksum.
     pub checksum: Checksum,
 }
@@ -137,9 +142,9 @@ pub enum SendError {
 
 impl SendError {
     /// What the kernel's answer to a send means. `mtu`: the path's, as far as known.
-    fn of(destination: SocketAddr, payload: u32, mtu: Option<u32>, source: io::Error) -> Self {
+    fn of(destination: SocketAddr, setting: &Setting, mtu: Option<u32>, source: io::Error) -> Self {
         match source.raw_os_error() {
-            Some(libc::EMSGSIZE) => Self::mtu(destination, payload, mtu.unwrap_or_default()),
+            Some(libc::EMSGSIZE) => Self::mtu(destination, setting, mtu.unwrap_or_default()),
             Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::ENODEV | libc::ENXIO) => {
                 Self::Gone { destination, source }
             }
@@ -148,10 +153,27 @@ impl SendError {
         }
     }
 
-    fn mtu(destination: SocketAddr, payload: u32, mtu: u32) -> Self {
-        let largest = mtu.saturating_sub(overhead(destination.is_ipv6()));
-        Self::Mtu { destination, mtu, payload, largest }
+    fn mtu(destination: SocketAddr, setting: &Setting, mtu: u32) -> Self {
+        let room = mtu.saturating_sub(overhead(destination.is_ipv6()));
+        let largest = room / setting.unit * setting.unit;
+        Self::Mtu { destination, mtu, payload: setting.payload, largest }
     }
+}
+
+/// Sees to it that a packet fits the path: the kernel counts without the RTP
+/// header that the program adds.
+fn check_mtu(socket: &FlowSocket, setting: &Setting) -> Result<(), SendError> {
+    let destination = socket.destination();
+    let needed = setting.payload + overhead(destination.is_ipv6());
+    let error = |source| SendError::of(destination, setting, None, source);
+    if socket.mtu().map_err(error)? >= needed {
+        return Ok(());
+    }
+    // A route whose interface went away is kept as one of 68 octets
+    // (`blackhole_netdev`); looked for anew, there is none.
+    socket.reconnect().map_err(error)?;
+    let mtu = socket.mtu().map_err(error)?;
+    if mtu >= needed { Ok(()) } else { Err(SendError::mtu(destination, setting, mtu)) }
 }
 
 /// Whether an error means that nothing was sent and the same may be tried

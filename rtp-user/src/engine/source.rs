@@ -9,8 +9,12 @@ use memmap2::{Advice, Mmap, MmapOptions};
 use rtp_common::checksum::payload_sum;
 use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf};
 
-/// Octets of the file that [`Source::warm`] maps at a time.
-const WINDOW: u64 = 2 << 20;
+/// Octets of the file that [`Source::warm`] maps at a time: its page tables
+/// take 2 MiB. Mappings are kept, since taking them down costs as much as
+/// putting them up, and a loop comes back.
+const WINDOW: u64 = 1 << 30;
+/// Octets of a window that are put into the page tables at a time.
+const STEP: u64 = 2 << 20;
 
 /// The file cannot be sent any further.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +42,51 @@ pub struct Source {
     path: PathBuf,
     identity: Identity,
     sums: Sums,
-    window: Option<(u64, Mmap)>,
+    window: Option<Window>,
     buffer: Vec<u8>,
     payload: usize,
+}
+
+/// A part of the file in our address space, only to fetch through.
+#[derive(Debug)]
+struct Window {
+    /// Where in the file it begins.
+    start: u64,
+    /// Up to where in the file there are page table entries.
+    populated: u64,
+    map: Mmap,
+}
+
+impl Window {
+    /// A window that begins with the page of `offset`, of a file of `size` octets.
+    fn map(file: &File, size: u64, offset: u64) -> Option<Self> {
+        let start = offset & !0xfff;
+        let length = WINDOW.min(size.checked_sub(start)?) as usize;
+        // SAFETY: the mapping is never read, only fetched from, which cannot
+        // fault: what others do to the file does not matter.
+        let map = unsafe { MmapOptions::new().offset(start).len(length).map(file) }.ok()?;
+        Some(Self { start, populated: start, map })
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.map.len() as u64
+    }
+
+    fn holds(&self, from: u64, to: u64) -> bool {
+        self.start <= from && to <= self.end()
+    }
+
+    /// Puts pages up to `end` of the file into the page tables: without an
+    /// entry there is nothing to fetch through. A page that cannot be had is
+    /// not fetched from, and that is all.
+    fn populate(&mut self, end: u64) {
+        while self.populated < end {
+            let length = STEP.min(self.end() - self.populated);
+            let from = (self.populated - self.start) as usize;
+            let _ = self.map.advise_range(Advice::PopulateRead, from, length as usize);
+            self.populated += length;
+        }
+    }
 }
 
 /// Where payload sums come from.
@@ -147,26 +193,15 @@ impl Source {
     /// of the whole cost of a packet).
     fn warm(&mut self, batch: &Batch) {
         let end = batch.offset + batch.octets as u64;
-        let inside = |(start, map): &(u64, Mmap)| *start <= batch.offset && end <= start + map.len() as u64;
-        if !self.window.as_ref().is_some_and(inside) {
-            self.window = self.map_window(batch.offset);
+        if !self.window.as_ref().is_some_and(|window| window.holds(batch.offset, end)) {
+            self.window = Window::map(&self.file, self.identity.size, batch.offset);
         }
-        if let Some((start, map)) = &self.window {
+        if let Some(window) = &mut self.window {
+            window.populate(end);
             for offset in (batch.offset..end).step_by(self.payload) {
-                fetch(map.as_ptr().wrapping_add((offset - start) as usize));
+                fetch(window.map.as_ptr().wrapping_add((offset - window.start) as usize));
             }
         }
-    }
-
-    fn map_window(&self, offset: u64) -> Option<(u64, Mmap)> {
-        let start = offset & !0xfff;
-        let length = WINDOW.min(self.identity.size.checked_sub(start)?) as usize;
-        // SAFETY: the mapping is never read, only fetched from, which cannot
-        // fault: what others do to the file does not matter.
-        let map = unsafe { MmapOptions::new().offset(start).len(length).map(&self.file) }.ok()?;
-        // Without page table entries there is nothing to fetch through.
-        map.advise(Advice::PopulateRead).ok()?;
-        Some((start, map))
     }
 
     fn read_error(&self, source: io::Error) -> SourceError {

@@ -1,12 +1,8 @@
 //! The user engine: headers built here, UDP GSO, no privilege. The same bytes
 //! on the wire.
 
-use super::{Checksum, Flow, SendError, Setting, Totals, is_refusal, source::Source};
-use crate::{
-    media::plan::Batch,
-    net::socket::{FlowSocket, overhead},
-    stop::Stop,
-};
+use super::{Checksum, Flow, SendError, Setting, Totals, check_mtu, is_refusal, source::Source};
+use crate::{media::plan::Batch, net::socket::FlowSocket, stop::Stop};
 use rtp_common::{
     header::{Header, LEN as HEADER},
     timeline::{Piece, choose},
@@ -109,7 +105,7 @@ impl UserFlow {
     }
 
     fn error(&self, source: io::Error) -> SendError {
-        SendError::of(self.destination(), self.setting.payload, self.socket.mtu().ok(), source)
+        SendError::of(self.destination(), &self.setting, self.socket.mtu().ok(), source)
     }
 }
 
@@ -120,10 +116,7 @@ impl Flow for UserFlow {
     }
 
     fn send(&mut self, source: &mut Source, batch: &Batch) -> Result<bool, SendError> {
-        let mtu = self.socket.mtu().map_err(|source| self.error(source))?;
-        if self.setting.payload + overhead(self.destination().is_ipv6()) > mtu {
-            return Err(SendError::mtu(self.destination(), self.setting.payload, mtu));
-        }
+        check_mtu(&self.socket, &self.setting)?;
         let payloads = source.read(batch)?;
         if !self.send_batch(payloads).map_err(|source| self.error(source))? {
             return Ok(false);

@@ -128,7 +128,7 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, FlowsError, Reading, pass_over};
+    use super::{FlowsError, Found, Reading, pass_over};
     use aya::{maps::MapError, sys::SyscallError};
     use rtp_common::flow::FlowState;
     use std::{io, time::Duration};

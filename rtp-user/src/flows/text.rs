@@ -30,11 +30,11 @@ fn pairs(view: &View) -> [[Pair; 2]; 7] {
             ("next sequence", view.next_sequence.to_string()),
             ("last timestamp", or_dash(view.last_timestamp.map(|timestamp| timestamp.to_string()))),
         ],
-        [("clock", format!("{} Hz", view.clock_rate)), ("last departure", departure(view.since_departure_ns))],
         [
-            ("packets", HumanCount(view.packets).to_string()),
-            ("octets", format!("{} ({})", HumanCount(view.octets), HumanBytes(view.octets))),
+            ("clock", format!("{} Hz", view.clock_rate)),
+            ("last departure", departure(view.since_departure_ns)),
         ],
+        [("packets", HumanCount(view.packets).to_string()), ("octets", HumanBytes(view.octets).to_string())],
         [
             ("rate", or_dash(view.packets_per_second.map(|packets| format!("{packets:.0} packets/s")))),
             ("payload rate", or_dash(view.bits_per_second.map(|bits| format!("{:.2} Mb/s", bits / 1e6)))),
@@ -64,6 +64,7 @@ fn departure(since: Option<i64>) -> String {
 }
 
 /// Milliseconds while they say something, then seconds.
+#[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
 fn duration(nanos: u64) -> String {
     let millis = nanos as f64 / 1e6;
     if millis < 10.0 {
@@ -98,7 +99,7 @@ mod tests {
   ssrc           0x0102abcd            payload type    33
   next sequence  11809                 last timestamp  2883842
   clock          90000 Hz              last departure  3.0 ms ago
-  packets        12,345                octets          16,246,020 (15.49 MiB)
+  packets        12,345                octets          15.49 MiB
   rate           960 packets/s         payload rate    10.11 Mb/s
   batches        257                   per batch       48.0 packets
   dropped        10: payload sum missing 10
@@ -120,7 +121,7 @@ mod tests {
   ssrc           0x0102abcd            payload type    33
   next sequence  11809                 last timestamp  -
   clock          90000 Hz              last departure  -
-  packets        0                     octets          0 (0 B)
+  packets        0                     octets          0 B
   rate           -                     payload rate    -
   batches        0                     per batch       -
   dropped        0

@@ -92,13 +92,13 @@ impl View {
     pub fn new(flow: &Found, now: &Reading, before: &Reading, name: impl Fn(u32) -> Option<String>) -> Self {
         let pid = Process::from_bits(flow.state.owner).pid;
         let name = |index| if is_of_our_network(pid) { name(index) } else { None };
-        let rate = before
-            .of(flow)
-            .and_then(|state| Rate::between(state, &flow.state, before.until(now)));
+        let rate = before.of(flow).and_then(|state| Rate::between(state, &flow.state, before.until(now)));
         Self::of(flow, now.at, rate, name)
     }
 
     /// The pure part of [`Self::new`].
+    #[expect(clippy::cast_precision_loss, reason = "an average is shown rounded")]
+    #[expect(clippy::cast_possible_truncation, reason = "sequence numbers have 16 bits")]
     fn of(flow: &Found, now: u64, rate: Option<Rate>, name: impl Fn(u32) -> Option<String>) -> Self {
         let Found { map, slot, state } = flow;
         let departed = (state.last_departure != 0).then_some(state.last_departure);

@@ -25,8 +25,10 @@ use aya::{
     maps::{Map, MapData},
     programs::links::{FdLink, PinnedLink},
 };
+use rustix::fs::{FlockOperation, flock};
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -34,6 +36,8 @@ use std::{
 const BPFFS: &str = "/sys/fs/bpf";
 /// Our directory in it.
 const ROOT: &str = "/sys/fs/bpf/krtp";
+/// What a mount of ours calls its source, by which we know it again.
+const OURS: &str = "krtp";
 /// `BPF_FS_MAGIC` (linux/magic.h).
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
@@ -170,8 +174,11 @@ impl Pins {
     /// Removes the directory and all that is pinned there.
     fn remove(&self) -> Result<(), PinError> {
         fs::remove_dir_all(&self.directory).map_err(file(&self.directory))?;
-        // The last one takes our directory along; others keep it.
-        let _ = fs::remove_dir(ROOT);
+        // The last one takes our directory along, and the file system if it was
+        // our making; while others pin there, both stay.
+        if fs::remove_dir(ROOT).is_ok() {
+            unmount();
+        }
         Ok(())
     }
 }
@@ -179,15 +186,17 @@ impl Pins {
 /// `krtp attach`: loads the program for `flows` flows, attaches it to `link`
 /// and pins everything.
 pub async fn attach(netlink: &Netlink, link: &Link, flows: u32) -> Result<Result<u32, String>, AttachError> {
-    mount(&link.name)?;
+    let _turn = turn()?;
     let pins = Pins::of(link)?;
     if pins.is_current() {
         return Err(PinError::Exists(link.name.clone()).into());
     }
+    // Who may not load need not be told about mounting.
+    let mut object = Object::load(flows)?;
     if pins.directory.exists() {
         pins.remove()?;
     }
-    let mut object = Object::load(flows)?;
+    mount(&link.name)?;
     fs::create_dir_all(&pins.directory).map_err(file(&pins.directory))?;
     let segmenter = make_segmenter(netlink, link, Holder::Attach).await;
     if let Err(error) = pin_all(&mut object, link, &pins) {
@@ -201,7 +210,20 @@ pub async fn attach(netlink: &Netlink, link: &Link, flows: u32) -> Result<Result
 }
 
 fn pin_all(object: &mut Object, link: &Link, pins: &Pins) -> Result<(), AttachError> {
-    let Hung { link: hung, made_clsact, .. } = hang(object, link, Undo::default())?;
+    let hung = hang(object, link, Undo::default())?;
+    let made_clsact = hung.made_clsact;
+    let pinned = pin_hung(object, link, pins, hung);
+    if pinned.is_err()
+        && made_clsact
+        && let Ok(socket) = Undo::socket()
+    {
+        Undo::default().clsact(link.index).run(socket);
+    }
+    pinned
+}
+
+fn pin_hung(object: &Object, link: &Link, pins: &Pins, hung: Hung) -> Result<(), AttachError> {
+    let Hung { link: hung, made_clsact, .. } = hung;
     pin_maps(object, pins)?;
     if made_clsact {
         pins.make("clsact")?;
@@ -244,6 +266,7 @@ fn pin_link(hung: aya::programs::tc::SchedClassifierLink, pins: &Pins) -> Result
 
 /// `krtp detach`: undoes `krtp attach` wholly, also where the interface is gone.
 pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachError> {
+    let _turn = turn()?;
     let pins = Pins::named(interface)?;
     let link = netlink.link_by_name(interface).await?;
     if !is_interface_name(interface) || !pins.directory.exists() {
@@ -285,6 +308,16 @@ pub fn all() -> Vec<String> {
         .collect()
 }
 
+/// Waits until no other krtp attaches or detaches: they share the directory
+/// and the mount, and the last one takes both away. Held until dropped.
+fn turn() -> Result<File, PinError> {
+    // Always there, and never the directory that is mounted over.
+    let path = Path::new("/sys/fs");
+    let directory = File::open(path).map_err(file(path))?;
+    flock(&directory, FlockOperation::LockExclusive).map_err(|error| file(path)(error.into()))?;
+    Ok(directory)
+}
+
 /// Sees to it that there is a BPF file system, and one that lasts.
 fn mount(interface: &str) -> Result<(), PinError> {
     if is_bpffs() {
@@ -294,11 +327,26 @@ fn mount(interface: &str) -> Result<(), PinError> {
         return Err(PinError::Private(interface.to_owned()));
     }
     fs::create_dir_all(BPFFS).map_err(PinError::Mount)?;
-    rustix::mount::mount("bpf", BPFFS, "bpf", rustix::mount::MountFlags::empty(), None)
+    rustix::mount::mount(OURS, BPFFS, "bpf", rustix::mount::MountFlags::empty(), None)
         .map_err(|error| PinError::Mount(error.into()))
 }
 
-fn is_bpffs() -> bool {
+/// Takes away a BPF file system that we mounted and nobody else uses: pins go
+/// with it.
+fn unmount() {
+    // mountinfo: …, mount point, …, "-", type, source, … (proc_pid_mountinfo(5)).
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let of_bpffs = mounts.lines().filter(|line| line.split(' ').nth(4) == Some(BPFFS));
+    let is_ours = of_bpffs.last().is_some_and(|line| line.contains(&format!(" - bpf {OURS} ")));
+    let names = || fs::read_dir(BPFFS).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    // The kernel's own iterators are in each of them (BPF_PRELOAD).
+    if is_ours && names().all(|name| name == "maps.debug" || name == "progs.debug") {
+        let _ = rustix::mount::unmount(BPFFS, rustix::mount::UnmountFlags::empty());
+    }
+}
+
+/// Whether a BPF file system is mounted where pins go.
+pub fn is_bpffs() -> bool {
     rustix::fs::statfs(BPFFS).is_ok_and(|stat| i64::from(stat.f_type) == BPF_FS_MAGIC)
 }
 

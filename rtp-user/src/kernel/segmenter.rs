@@ -79,8 +79,19 @@ pub fn unfit(link: &Link) -> Option<String> {
         Some(kind @ ("macvlan" | "macvtap" | "ipvlan" | "ipvtap")) => {
             Some(format!("a {kind} carries no segmenter of its own"))
         }
-        _ => None,
+        _ => unfinished(link),
     }
+}
+
+/// Before Linux 6.11 the kernel takes no batch for an interface that computes no
+/// checksums (EIO). Since then (commit 10154dbded6d) it does, but notes where the
+/// UDP header is without saying so (`CHECKSUM_NONE`): the note goes wrong when the
+/// program makes headroom (`pskb_expand_head` moves it for `CHECKSUM_PARTIAL`
+/// only), and the segmenter drops the batch (`__udp_gso_segment`).
+fn unfinished(link: &Link) -> Option<String> {
+    // What does not answer is taken for an interface like any.
+    let finishes = offload::checksums(&link.name).unwrap_or(true);
+    (!finishes).then(|| format!("{0} computes no checksums (ethtool -K {0} tx on)", link.name))
 }
 
 /// Makes a segmenter on `lower` and returns its index.
@@ -123,18 +134,27 @@ async fn bring_up(netlink: &Netlink, index: u32, holder: Holder) -> Result<(), r
     netlink.handle().link().set(message).execute().await
 }
 
-/// Removes the segmenters whose process is gone (killed together with its
-/// guardian). Returns their names.
+/// Whether `link` is a segmenter of krtp's.
+pub fn is_ours(link: &Link) -> bool {
+    link.alias.as_deref().and_then(Holder::of).is_some()
+}
+
+/// The segmenters whose process is gone (killed together with its guardian).
+pub async fn left_behind(netlink: &Netlink) -> Result<Vec<Link>, NetlinkError> {
+    let mut links = netlink.links().await?;
+    links.retain(|link| match link.alias.as_deref().and_then(Holder::of) {
+        Some(Ok(Holder::Process(process))) => !process.is_alive(),
+        _ => false,
+    });
+    Ok(links)
+}
+
+/// Removes the segmenters that were [left behind](left_behind). Returns their names.
 pub async fn sweep(netlink: &Netlink) -> Result<Vec<String>, NetlinkError> {
     let mut swept = Vec::new();
-    for link in netlink.links().await? {
-        let holder = link.alias.as_deref().and_then(Holder::of);
-        if let Some(Ok(Holder::Process(process))) = holder
-            && !process.is_alive()
-        {
-            netlink.remove_link(link.index).await?;
-            swept.push(link.name);
-        }
+    for link in left_behind(netlink).await? {
+        netlink.remove_link(link.index).await?;
+        swept.push(link.name);
     }
     Ok(swept)
 }

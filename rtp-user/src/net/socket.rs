@@ -71,7 +71,6 @@ fn remedy(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => "; add a route, or name an interface with --iface",
         Some(libc::EACCES) => "; a broadcast address is no destination: give the receiver's own, or a group",
-        Some(libc::EINVAL) => "; a link-local address needs its interface: add --iface",
         _ => "",
     }
 }
@@ -143,6 +142,11 @@ impl FlowSocket {
             SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU),
         };
         option_get(self.socket.as_fd(), level, option)
+    }
+
+    /// Looks for the route again; where it comes from stays.
+    pub fn reconnect(&self) -> io::Result<()> {
+        self.socket.connect(&self.destination.into())
     }
 
     /// The number by which the kernel names this socket.

@@ -100,7 +100,7 @@ pub(super) async fn prepare(
     let timestamp = options.timestamp.unwrap_or_else(|| rand::rng().random());
     let mut flows: Vec<Box<dyn Flow>> = Vec::new();
     for (number, way) in ways.iter().enumerate() {
-        let socket = open_socket(options, way)?;
+        let socket = open_socket(options, way, kernel.is_ok())?;
         let setting = setting(options, media, number);
         let flow: Box<dyn Flow> = match &kernel {
             Ok(kernel) => Box::new(kernel.open(way, socket, setting, stop)?),
@@ -147,6 +147,10 @@ fn check_options(options: &Options) -> Result<()> {
         ensure!(
             destination.is_ipv4() || options.checksum == Checksum::Full,
             "{destination}: --checksum zero is for IPv4 only (RFC 8200 wants a checksum in every UDP packet)"
+        );
+        ensure!(
+            options.interface.is_some() || !is_of_a_link(destination),
+            "{destination} is a link-local address, and each interface has its own: say which with --iface"
         );
         if let Some(source) = options.source {
             ensure!(
@@ -198,6 +202,16 @@ fn is_broadcast(address: IpAddr) -> bool {
     matches!(address, IpAddr::V4(address) if address.is_broadcast())
 }
 
+/// Whether an address says nothing without its interface (RFC 4007 §4).
+fn is_of_a_link(destination: &SocketAddr) -> bool {
+    let SocketAddr::V6(destination) = destination else {
+        return false;
+    };
+    let address = destination.ip();
+    let group = address.is_multicast() && address.segments()[0] & 0xf <= 2;
+    destination.scope_id() == 0 && (group || address.is_unicast_link_local())
+}
+
 fn check_up(link: &Link) -> Result<()> {
     ensure!(link.up, "interface {0} is down: ip link set {0} up", link.name);
     ensure!(
@@ -214,8 +228,7 @@ fn check_payload(way: &Way, media: &Media) -> Result<()> {
     if media.payload <= room {
         return Ok(());
     }
-    let unit = if media.encoding == Some("MP2T") { 188 } else { 1 };
-    let largest = room / unit * unit;
+    let largest = room / unit(media) * unit(media);
     ensure!(
         largest > 0,
         "the MTU {} of {name} is too small for any payload to {destination}: ip link set {name} mtu {}",
@@ -231,11 +244,19 @@ fn check_payload(way: &Way, media: &Media) -> Result<()> {
     );
 }
 
-fn open_socket(options: &Options, way: &Way) -> Result<FlowSocket> {
+/// Octets of what a payload holds whole numbers of.
+fn unit(media: &Media) -> u32 {
+    if media.encoding == Some("MP2T") { 188 } else { 1 }
+}
+
+/// A flow of the kernel engine stays on the interface that has the program,
+/// whatever becomes of the routes: elsewhere it would leave without headers.
+fn open_socket(options: &Options, way: &Way, kernel: bool) -> Result<FlowSocket> {
+    let stay = kernel || options.interface.is_some();
     let socket = FlowSocket::open(&socket::Options {
         destination: way.destination,
         source: options.source,
-        interface: options.interface.clone().map(|name| (name, way.link.index)),
+        interface: stay.then(|| (way.link.name.clone(), way.link.index)),
         ttl: options.ttl,
         dscp: options.dscp,
     })?;
@@ -251,6 +272,7 @@ fn setting(options: &Options, media: &Media, number: usize) -> Setting {
         payload_type: media.payload_type,
         clock_rate: media.clock_rate,
         payload: media.payload,
+        unit: unit(media),
         checksum: options.checksum,
     }
 }

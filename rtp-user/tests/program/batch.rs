@@ -53,7 +53,7 @@ fn pass(rig: &mut Rig, slot: u32, number: u64, frame: &Frame, index: u32, wanted
 #[test]
 fn a_batch_without_segmenter_is_dropped_and_counted() {
     let mut rig = Rig::new();
-    let slot = rig.claim(settings());
+    let slot = rig.claim(&settings());
     let outcome = rig.run(BY_SLOT, &batch(3).bytes(), batch_of(slot, 0, 3));
     assert_eq!(outcome.verdict, DROPPED);
     let mut counters = Counters::default();
@@ -70,7 +70,7 @@ fn a_batch_goes_to_the_segmenter_as_it_is() {
         // The kernel zeroes the count when it wants it taken anew.
         ("segments not counted", ipv4(), 0),
     ] {
-        let slot = rig.claim(with_segmenter());
+        let slot = rig.claim(&with_segmenter());
         let packet = Frame::sent(ip, payload(3 * SEGMENT as usize)).bytes();
         let context = SkBuff { gso_segs: segments, ..batch_of(slot, 0, 3) };
         let outcome = rig.run(BY_SLOT, &packet, context);
@@ -86,7 +86,7 @@ fn a_batch_goes_to_the_segmenter_as_it_is() {
 #[test]
 fn segments_are_numbered_one_after_the_other() {
     let mut rig = Rig::new();
-    let slot = rig.claim(with_segmenter());
+    let slot = rig.claim(&with_segmenter());
     let mut before = 0;
     // The batch from 5 on was lost before the program.
     for (batches, (number, segments)) in [(0, 2), (2, 3), (12, 4), (16, 1)].into_iter().enumerate() {
@@ -105,7 +105,7 @@ fn segments_are_numbered_one_after_the_other() {
 #[test]
 fn a_batch_that_comes_back_whole_is_the_same_batch() {
     let mut rig = Rig::new();
-    let slot = rig.claim(with_segmenter());
+    let slot = rig.claim(&with_segmenter());
     for _ in 0..2 {
         hand_over(&mut rig, slot, 0, 2);
         assert_eq!(rig.flow(slot).batches, 1);
@@ -118,7 +118,7 @@ fn a_batch_that_comes_back_whole_is_the_same_batch() {
 #[test]
 fn a_segment_that_is_dropped_leaves_the_others_their_numbers() {
     let mut rig = Rig::new();
-    let slot = rig.claim(with_segmenter());
+    let slot = rig.claim(&with_segmenter());
     let frame = hand_over(&mut rig, slot, 0, 3);
     pass(&mut rig, slot, 0, &frame, 0, &expected(0, 0));
     let mut broken = segment(&frame, 1).bytes();
@@ -132,7 +132,7 @@ fn a_segment_that_is_dropped_leaves_the_others_their_numbers() {
 fn departure_times_go_along_the_segments() {
     let piece = Piece { departure: 1 << 40, gap: 1000, timestamp: 900_000, step: 450, ..Piece::default() };
     let mut rig = Rig::new();
-    let slot = rig.claim(FlowState { pieces: [piece; 2], ..with_segmenter() });
+    let slot = rig.claim(&FlowState { pieces: [piece; 2], ..with_segmenter() });
     let frame = hand_over(&mut rig, slot, 0, 3);
     for index in 0..3u16 {
         let departure = (1 << 40) + 1000 * u64::from(index);
@@ -145,7 +145,7 @@ fn departure_times_go_along_the_segments() {
 #[test]
 fn a_datagram_alone_after_a_batch_has_its_own_number() {
     let mut rig = Rig::new();
-    let slot = rig.claim(with_segmenter());
+    let slot = rig.claim(&with_segmenter());
     let frame = hand_over(&mut rig, slot, 0, 2);
     pass(&mut rig, slot, 0, &frame, 0, &expected(0, 0));
     pass(&mut rig, slot, 0, &frame, 1, &expected(1, 1));
@@ -157,7 +157,7 @@ fn a_datagram_alone_after_a_batch_has_its_own_number() {
 fn a_batch_is_not_remembered_for_a_number_one_turn_later() {
     let turn = 1 << 24;
     let mut rig = Rig::new();
-    let slot = rig.claim(FlowState { next_number: turn - 1, ..with_segmenter() });
+    let slot = rig.claim(&FlowState { next_number: turn - 1, ..with_segmenter() });
     let frame = hand_over(&mut rig, slot, turn - 2, 2);
     for index in 0..2u16 {
         let mut wanted = expected(0, index);

@@ -1,18 +1,22 @@
 //! The UDP checksum: its edges, its absence, and sums that are not there.
 
 use crate::{
-    frame::{Frame, UdpChecksum, ipv4, ipv6, naive_sum, payload},
-    rig::{Counters, DROPPED, Expected, Rig, carrying, expected, settings},
+    frame::{ETH, Frame, UdpChecksum, ipv4, ipv6, naive_sum, payload, udp_checksum_is_right},
+    rig::{Counters, DROPPED, Expected, NEXT, Rig, carrying, expected, settings},
 };
 use krtp::kernel::object::BY_SLOT;
-use rtp_common::{flow::FlowState, reason::Drop, sums::RING};
+use rtp_common::{
+    flow::FlowState,
+    reason::{DROPS, Drop},
+    sums::RING,
+};
 
 /// A datagram whose UDP checksum, computed behind its RTP header, comes out as
 /// `field`: its first two payload octets see to that.
 fn datagram_with_field(mut frame: Frame, wanted: &Expected, field: u16) -> Frame {
     frame.payload[..2].fill(0);
     let rtp = frame.as_rtp(wanted.rtp, UdpChecksum::Full).bytes();
-    let place = super::frame::ETH + frame.ip_length() + 6;
+    let place = ETH + frame.ip_length() + 6;
     let without = !u16::from_be_bytes([rtp[place], rtp[place + 1]]);
     // without + word = !field, in one's complement.
     let word = naive_sum(&[(!without).to_be_bytes(), (!field).to_be_bytes()].concat());
@@ -29,13 +33,13 @@ fn a_checksum_that_comes_out_as_zero_is_sent_as_ones() {
         ("IPv6", ipv6(), 1316),
         ("IPv6, odd", ipv6(), 49),
     ] {
-        let slot = rig.claim(settings());
+        let slot = rig.claim(&settings());
         let wanted = expected(0, 0);
         let frame = datagram_with_field(Frame::sent(ip, payload(length)), &wanted, 0);
         rig.lay(slot, 0, &frame.payload);
         let outcome = rig.send(slot, 0, &frame.bytes());
         outcome.assert_is(name, &frame, &wanted);
-        let place = crate::frame::ETH + frame.ip_length() + 6;
+        let place = ETH + frame.ip_length() + 6;
         assert_eq!(outcome.packet[place..place + 2], [0xff, 0xff], "{name}: on the wire");
         rig.release(slot);
     }
@@ -46,13 +50,13 @@ fn checksums_next_to_zero_are_sent_as_they_are() {
     let mut rig = Rig::new();
     for field in [1, 2, 0x00ff, 0x0100, 0x7fff, 0x8000, 0xfffe] {
         let name = format!("field {field:#06x}");
-        let slot = rig.claim(settings());
+        let slot = rig.claim(&settings());
         let wanted = expected(0, 0);
         let frame = datagram_with_field(Frame::sent(ipv6(), payload(188)), &wanted, field);
         rig.lay(slot, 0, &frame.payload);
         let outcome = rig.send(slot, 0, &frame.bytes());
         outcome.assert_is(&name, &frame, &wanted);
-        let place = crate::frame::ETH + frame.ip_length() + 6;
+        let place = ETH + frame.ip_length() + 6;
         assert_eq!(outcome.packet[place..place + 2], field.to_be_bytes(), "{name}: on the wire");
         rig.release(slot);
     }
@@ -65,7 +69,7 @@ fn payloads_that_sum_to_either_zero() {
         for (family, ip) in [("IPv4", ipv4()), ("IPv6", ipv6())] {
             for length in [188, 189] {
                 let name = format!("{name}, {family}, {length} octets");
-                let slot = rig.claim(settings());
+                let slot = rig.claim(&settings());
                 let frame = Frame::sent(ip.clone(), vec![octet; length]);
                 rig.send_well(&name, slot, 0, &frame, &expected(0, 0));
                 rig.release(slot);
@@ -77,7 +81,7 @@ fn payloads_that_sum_to_either_zero() {
 #[test]
 fn a_flow_without_checksum_writes_none_and_asks_for_no_sum() {
     let mut rig = Rig::new();
-    let slot = rig.claim(FlowState { checksum: 0, ..settings() });
+    let slot = rig.claim(&FlowState { checksum: 0, ..settings() });
     for (number, length) in [188, 189, 1316].into_iter().enumerate() {
         let frame = Frame::sent(ipv4(), payload(length));
         let wanted =
@@ -85,7 +89,7 @@ fn a_flow_without_checksum_writes_none_and_asks_for_no_sum() {
         let outcome = rig.send(slot, number as u64, &frame.bytes());
         outcome.assert_is(&format!("{length} octets"), &frame, &wanted);
     }
-    assert_eq!(rig.counters(slot).drops, [0; 4]);
+    assert_eq!(rig.counters(slot).drops, [0; DROPS]);
 }
 
 /// Which packet's sum is laid, and which packet is sent.
@@ -102,7 +106,7 @@ const SUMS_OF_OTHERS: [(&str, Option<u64>, u64); 6] = [
 fn a_packet_without_its_own_sum_is_dropped_and_counted() {
     let mut rig = Rig::new();
     for (name, laid, number) in SUMS_OF_OTHERS {
-        let slot = rig.claim(settings());
+        let slot = rig.claim(&settings());
         let frame = Frame::sent(ipv4(), payload(188));
         if let Some(laid) = laid {
             rig.lay(slot, laid, &frame.payload);
@@ -119,21 +123,16 @@ fn a_packet_without_its_own_sum_is_dropped_and_counted() {
 }
 
 #[test]
-fn every_place_of_the_ring_serves_turn_after_turn() {
+fn the_ring_serves_turn_after_turn() {
     let mut rig = Rig::new();
-    let slot = rig.claim(settings());
+    let slot = rig.claim(&settings());
     let mut frame = Frame::sent(ipv4(), payload(188));
-    for (before, number) in
-        (RING as u32 - 3..RING as u32 + 3).chain(2 * RING as u32 - 1..2 * RING as u32 + 1).enumerate()
-    {
+    let turn = RING as u32;
+    let numbers = [turn - 3, turn - 2, turn - 1, turn, turn + 1, 2 * turn - 1, 2 * turn];
+    for (before, number) in numbers.into_iter().enumerate() {
         frame.payload[0] = number as u8;
-        rig.send_well(
-            &format!("packet {number}"),
-            slot,
-            number.into(),
-            &frame,
-            &expected(number, before as u16),
-        );
+        let wanted = expected(number, before as u16);
+        rig.send_well(&format!("packet {number}"), slot, number.into(), &frame, &wanted);
     }
 }
 
@@ -142,10 +141,10 @@ fn the_sum_is_taken_on_trust() {
     // What a wrong index would do: the packet leaves, its checksum wrong. The
     // program cannot know, user space must not lay it.
     let mut rig = Rig::new();
-    let slot = rig.claim(settings());
+    let slot = rig.claim(&settings());
     let frame = Frame::sent(ipv4(), payload(188));
     rig.lay(slot, 0, &payload(186));
     let outcome = rig.run(BY_SLOT, &frame.bytes(), carrying(slot, 0));
-    assert_eq!(outcome.verdict, crate::rig::NEXT);
-    assert!(!crate::frame::udp_checksum_is_right(&outcome.packet));
+    assert_eq!(outcome.verdict, NEXT);
+    assert!(!udp_checksum_is_right(&outcome.packet));
 }

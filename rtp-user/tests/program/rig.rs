@@ -78,9 +78,9 @@ impl Rig {
     }
 
     /// Takes a slot for a flow of a socket of its own and clears its sums.
-    pub fn claim(&mut self, settings: FlowState) -> u32 {
+    pub fn claim(&mut self, settings: &FlowState) -> u32 {
         self.sockets += 1;
-        let settings = FlowState { cookie: self.sockets, ..settings };
+        let settings = FlowState { cookie: self.sockets, ..*settings };
         let slot = self.object.maps.flows.claim(settings).expect("a free slot");
         self.object.maps.sums.clear(slot);
         slot

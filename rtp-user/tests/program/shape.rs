@@ -3,8 +3,9 @@
 
 use crate::{
     frame::{ETH, Frame, Ip, ipv4, ipv6, payload},
-    rig::{Counters, DROPPED, Rig, expected, settings},
+    rig::{Counters, DROPPED, Rig, carrying, expected, settings},
 };
+use krtp::kernel::object::BY_SLOT;
 use rtp_common::reason::Drop;
 
 /// A packet, by name.
@@ -136,7 +137,7 @@ pub fn strange() -> Vec<Named> {
 #[test]
 fn what_is_not_a_plain_datagram_is_dropped_and_counted() {
     let mut rig = Rig::new();
-    let slot = rig.claim(settings());
+    let slot = rig.claim(&settings());
     let frame = Frame::sent(ipv4(), payload(188));
     for (number, (name, packet)) in strange().into_iter().enumerate() {
         rig.lay(slot, 2 * number as u64, &frame.payload);
@@ -150,22 +151,21 @@ fn what_is_not_a_plain_datagram_is_dropped_and_counted() {
         let wanted = expected(2 * number as u32 + 1, number as u16);
         rig.send_well(&format!("after {name}"), slot, 2 * number as u64 + 1, &frame, &wanted);
     }
-    assert_eq!(rig.skipped(), [0, 0]);
+    assert_eq!(rig.skipped(), [0; SKIPS]);
 }
 
 #[test]
 fn a_packet_cut_short_anywhere_is_dropped_and_counted() {
     let mut rig = Rig::new();
     for (family, ip) in [("IPv4", ipv4()), ("IPv6", ipv6())] {
-        let slot = rig.claim(settings());
+        let slot = rig.claim(&settings());
         let whole = Frame::sent(ip, payload(64));
         let packet = whole.bytes();
         rig.lay(slot, 0, &whole.payload);
         let mut drops = 0;
         for length in 0..packet.len() {
             let name = format!("{family} cut to {length} octets");
-            match rig.try_run(krtp::kernel::object::BY_SLOT, &packet[..length], crate::rig::carrying(slot, 0))
-            {
+            match rig.try_run(BY_SLOT, &packet[..length], carrying(slot, 0)) {
                 // The kernel takes no packet without an Ethernet header, and
                 // newer ones none without its IP header (net/bpf/test_run.c).
                 Err(_) => assert!(length < ETH + whole.ip_length(), "{name}: refused by the kernel"),

@@ -6,7 +6,7 @@ use std::mem::offset_of;
 /// `struct __sk_buff` of `linux/bpf.h`. On the way in, the kernel takes only
 /// `mark`, `priority`, `ingress_ifindex`, `ifindex`, `cb`, `tstamp`,
 /// `wire_len`, `gso_segs`, `gso_size` and `hwtstamp`; all others must be zero
-/// (`convert___skb_to_skb` in net/bpf/test_run.c).
+/// (`convert___skb_to_skb` in `net/bpf/test_run.c`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct SkBuff {

@@ -24,8 +24,8 @@ fn others(number: u32, before: u16) -> Expected {
 #[test]
 fn two_flows_do_not_mix() {
     let mut rig = Rig::new();
-    let one = rig.claim(settings());
-    let two = rig.claim(other());
+    let one = rig.claim(&settings());
+    let two = rig.claim(&other());
     assert_ne!(one, two);
     let (frame_one, frame_two) = (Frame::sent(ipv4(), payload(188)), Frame::sent(ipv6(), payload(1316)));
     for round in 0..3u16 {
@@ -40,8 +40,8 @@ fn two_flows_do_not_mix() {
 #[test]
 fn one_flows_batch_is_not_anothers() {
     let mut rig = Rig::new();
-    let one = rig.claim(FlowState { segmenter: SEGMENTER, ..settings() });
-    let two = rig.claim(FlowState { segmenter: SEGMENTER, ..other() });
+    let one = rig.claim(&FlowState { segmenter: SEGMENTER, ..settings() });
+    let two = rig.claim(&FlowState { segmenter: SEGMENTER, ..other() });
     let frame = Frame::sent(ipv4(), payload(188));
     let batch = Frame::sent(ipv4(), payload(376)).bytes();
     // Both batches begin with packet 0, and so carry the same priority.
@@ -60,14 +60,14 @@ fn one_flows_batch_is_not_anothers() {
 #[test]
 fn a_slots_next_flow_does_not_continue_the_last_ones_batch() {
     let mut rig = Rig::new();
-    let slot = rig.claim(FlowState { segmenter: SEGMENTER, ..settings() });
+    let slot = rig.claim(&FlowState { segmenter: SEGMENTER, ..settings() });
     let batch = Frame::sent(ipv4(), payload(376)).bytes();
     let frame = Frame::sent(ipv4(), payload(188));
     let context = SkBuff { gso_size: 188, gso_segs: 2, ..carrying(slot, 0) };
     assert_eq!(rig.run(BY_SLOT, &batch, context).verdict, REDIRECTED);
     rig.send_well("a segment", slot, 0, &frame, &expected(0, 0));
     rig.release(slot);
-    assert_eq!(rig.claim(other()), slot, "the slot is used again");
+    assert_eq!(rig.claim(&other()), slot, "the slot is used again");
     // Its first packet carries what the other flow's batch carried.
     rig.send_well("the next flow", slot, 0, &frame, &others(0, 0));
 }

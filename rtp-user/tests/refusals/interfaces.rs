@@ -23,7 +23,10 @@ fn an_interface_that_is_not_there() {
 #[test]
 fn an_interface_that_is_down() {
     let host = Host::new();
-    let lines = ["stream sample.ts --to 198.18.0.2:5004 --iface va", "stream sample.ts --to 224.1.1.1:5004 --iface va"];
+    let lines = [
+        "stream sample.ts --to 198.18.0.2:5004 --iface va",
+        "stream sample.ts --to 224.1.1.1:5004 --iface va",
+    ];
     host.net.a.ip(&["link", "set", "va", "down"]);
     for line in lines {
         host.refuses(&[("down", line, &["interface va is down", "ip link set va up"])]);

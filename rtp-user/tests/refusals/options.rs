@@ -58,7 +58,11 @@ fn payloads_and_checksums_that_cannot_be() {
     let cases: &[(&str, &str, &[&str])] = &[
         ("no payload", "--payload 0", &["--payload 0", "give 16 to 65000"]),
         ("too large for any packet", "--payload 65001", &["--payload 65001", "give 16 to 65000"]),
-        ("too large for the interface", "--payload 1504", &["1504 octets", "MTU 1500 of va", "--payload 1316"]),
+        (
+            "too large for the interface",
+            "--payload 1504",
+            &["1504 octets", "MTU 1500 of va", "--payload 1316"],
+        ),
         ("not whole TS packets", "--payload 1400", &["--payload 1400", "sample.ts", "188, such as 1316"]),
         ("less than a TS packet", "--payload 100", &["--payload 100", "sample.ts", "188, such as 188"]),
         (

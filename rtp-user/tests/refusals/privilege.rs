@@ -106,3 +106,12 @@ fn what_root_attached_is_root_s() {
         ("streaming", &engine, &["no kernel engine", "--engine user", "pinned map", "va@", "run as root"]),
     ]);
 }
+
+/// Who may not ask the kernel for a neighbour finds out by knocking.
+#[test]
+fn a_neighbour_that_is_silent_to_a_user() {
+    let mut host = Host::new();
+    host.without_privilege();
+    let says: &[&str] = &["198.18.0.99 does not answer on va (ARP)", "is it up"];
+    host.refuses(&[("silent neighbour", "stream sample.ts --to 198.18.0.99:5004", says)]);
+}

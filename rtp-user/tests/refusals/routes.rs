@@ -66,9 +66,11 @@ fn a_gateway_that_is_silent() {
 fn a_link_local_address_without_its_interface() {
     let host = Host::new();
     host.net.b.ip(&["address", "add", "fe80::99/64", "dev", "vb", "nodad"]);
-    let add = "add --iface";
-    host.refuses(&[
-        ("neighbour", "stream sample.ts --to [fe80::99]:5004", &["[fe80::99]:5004", add]),
-        ("group", "stream sample.ts --to [ff02::99]:5004", &["[ff02::99]:5004", add]),
-    ]);
+    for to in ["[fe80::99]:5004", "[ff02::99]:5004"] {
+        for engine in ["kernel", "user"] {
+            let line = format!("stream sample.ts --to {to} --pace none --engine {engine}");
+            host.refuses(&[(&line, &line, &[to, "link-local", "say which with --iface"])]);
+            host.run(&format!("{line} --iface va")).well();
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! What must be on the wire, and what krtp must have said of it.
+#![expect(clippy::cast_possible_truncation, reason = "sequence numbers and timestamps wrap")]
 
 use super::{
+    Capture, Running,
     media::{Rate, cut},
+    net::Net,
     packet::{Datagram, Rtp, UdpChecksum},
 };
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 /// One flow, as it must be.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ pub struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     /// `file`, a transport stream, from `source` to `destination` with numbers
-    /// that wrap soon ([`Self::numbers`]), everything else by default.
+    /// that wrap soon, everything else by default.
     pub fn of_ts(file: &'a [u8], source: &str, destination: &str) -> Self {
         let address = |text: &str| text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         Self {
@@ -42,7 +45,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The same of octets that are no transport stream ([`Self::raw`]).
+    /// The same of octets that are no transport stream.
     pub fn of_raw(file: &'a [u8], payload: usize, source: SocketAddr, destination: SocketAddr) -> Self {
         Self {
             file,
@@ -62,16 +65,37 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The arguments that ask for the numbers expected here.
-    pub fn numbers(&self) -> Vec<String> {
-        let ssrc = self.ssrc.map(|ssrc| format!("--ssrc=0x{ssrc:08x}"));
-        let mut words = vec![
-            format!("--to={}", self.destination),
-            format!("--seq={}", self.sequence),
-            format!("--timestamp=0x{:08x}", self.timestamp),
-        ];
-        words.extend(ssrc);
-        words
+    /// Starts krtp at the sender's: the file at `path`, to the destination and
+    /// with the numbers expected here, and `options`.
+    #[track_caller]
+    pub fn start(&self, net: &Net, path: &Path, options: &[&str]) -> Running {
+        let [to, sequence] = [self.destination.to_string(), self.sequence.to_string()];
+        let [ssrc, timestamp] = [self.ssrc.unwrap_or_default(), self.timestamp].map(|n| format!("0x{n:08x}"));
+        let mut words = vec![path.to_str().expect("a path of letters"), "--to", &to];
+        words.extend(["--seq", &sequence, "--timestamp", &timestamp]);
+        if self.ssrc.is_some() {
+            words.extend(["--ssrc", &ssrc]);
+        }
+        net.start_stream(&[&words, options].concat())
+    }
+
+    /// The same to its end, which must be a good one: all of it was seen by
+    /// `capture`, and reported. Its report.
+    #[track_caller]
+    pub fn send(&self, name: &str, net: &Net, path: &Path, options: &[&str], capture: &Capture) -> Value {
+        let report = self.start(net, path, options).wait().well().json();
+        self.arrives(name, capture, &report, 0);
+        report
+    }
+
+    /// Sees that the stream, which is flow `flow` of the `report`, arrived at
+    /// `capture`, and was reported as it arrived; its packets.
+    #[track_caller]
+    pub fn arrives(&self, name: &str, capture: &Capture, report: &Value, flow: usize) -> Vec<Rtp> {
+        let sent = number(&report["flows"][flow], "flow_packets");
+        let packets = self.assert_is(name, &capture.datagrams(self.destination, sent));
+        self.assert_reported(name, report, flow, &packets);
+        packets
     }
 
     /// Sees that `datagrams` are the stream, whole and in order; its packets.
@@ -143,4 +167,11 @@ impl<'a> Stream<'a> {
             assert_eq!(reported[field], expected, "{name}: {field} in the report: {report}");
         }
     }
+}
+
+/// The number in `field` of an object.
+#[track_caller]
+pub fn number<T: TryFrom<u64>>(object: &Value, field: &str) -> T {
+    let number = object[field].as_u64().and_then(|number| number.try_into().ok());
+    number.unwrap_or_else(|| panic!("{field} is no such number: {object}"))
 }

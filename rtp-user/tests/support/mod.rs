@@ -13,12 +13,14 @@ pub mod expect;
 pub mod media;
 pub mod net;
 pub mod packet;
+pub mod state;
 pub mod tcx;
 
 pub use capture::Capture;
 pub use command::{Ended, Krtp, Running};
 pub use expect::Stream;
 pub use net::{Namespace, Net};
+pub use state::{Held, State};
 
 use std::{
     thread,

@@ -1,7 +1,7 @@
 //! Network namespaces that go away with the test, also when it panics, and the
 //! cables between them.
 
-use super::{Ended, Krtp, Running};
+use super::{Ended, Krtp, Running, wait_for};
 use rustix::{
     process::getuid,
     thread::{LinkNameSpaceType, move_into_link_name_space},
@@ -119,6 +119,13 @@ impl Namespace {
         index.unwrap_or_else(|| panic!("{interface}: {listed}"))
     }
 
+    /// Waits until `interface` has noticed that its cable is whole.
+    #[track_caller]
+    pub fn wait_until_up(&self, interface: &str) {
+        let up = || self.ip(&["-o", "link", "show", "dev", interface]).contains("state UP").then_some(());
+        wait_for(&format!("carrier of {interface}"), up);
+    }
+
     /// Writes `value` to `/proc/sys/net/NAME`.
     pub fn sysctl(&self, name: &str, value: &str) {
         let path = format!("/proc/sys/net/{name}");
@@ -177,6 +184,8 @@ impl Net {
             end.ip(&["address", "add", &format!("{address}/24"), "dev", interface]);
             end.ip(&["link", "set", interface, "up"]);
         }
+        self.a.wait_until_up("va2");
+        self.b.wait_until_up("vb2");
     }
 
     /// Starts `krtp stream ARGUMENTS --json` at the sender's.
@@ -203,6 +212,8 @@ impl Net {
             end.ip(&["address", "add", &format!("{v6}/64"), "dev", interface, "nodad"]);
             end.ip(&["link", "set", interface, "up"]);
         }
+        self.a.wait_until_up(VA);
+        self.b.wait_until_up(VB);
     }
 }
 

@@ -60,7 +60,8 @@ impl Counter {
             attributes[0] = u64::from(self.map.as_raw_fd().cast_unsigned());
             (attributes[1], attributes[2]) = (key, out);
             // SAFETY: key and value live for the call and have the map's sizes.
-            let answer = unsafe { call(MAP_LOOKUP_ELEM, attributes.as_ptr().cast(), size_of_val(&attributes)) };
+            let answer =
+                unsafe { call(MAP_LOOKUP_ELEM, attributes.as_ptr().cast(), size_of_val(&attributes)) };
             answer.expect("an entry of an array");
             value
         };
@@ -84,26 +85,26 @@ const fn instruction(code: u8, destination: u8, source: u8, offset: i16, value: 
 
 fn load(map: &OwnedFd) -> io::Result<OwnedFd> {
     let program = [
-        instruction(0xbf, 6, 1, 0, 0),              // r6 = the packet
-        instruction(0x30, 0, 0, 0, 42),             // r0 = its octet 42
-        instruction(0xb7, 8, 0, 0, 0),              // r8 = 0: other
-        instruction(0x55, 0, 0, 1, 0x80),           // skip one unless r0 is version 2
-        instruction(0xb7, 8, 0, 0, 1),              // r8 = 1: RTP
-        instruction(0x61, 1, 6, 32, 0),             // r1 = its priority
-        instruction(0x77, 1, 0, 0, 24),             // r1 >>= 24
-        instruction(0x55, 1, 0, 1, 0xa5),           // skip one unless r1 is krtp's mark
-        instruction(0xb7, 8, 0, 0, 2),              // r8 = 2: marked
-        instruction(0x63, 10, 8, -4, 0),            // the key, on the stack
-        instruction(0xbf, 2, 10, 0, 0),             // r2 = the stack
-        instruction(0x07, 2, 0, 0, -4),             // r2 = the key
+        instruction(0xbf, 6, 1, 0, 0),               // r6 = the packet
+        instruction(0x30, 0, 0, 0, 42),              // r0 = its octet 42
+        instruction(0xb7, 8, 0, 0, 0),               // r8 = 0: other
+        instruction(0x55, 0, 0, 1, 0x80),            // skip one unless r0 is version 2
+        instruction(0xb7, 8, 0, 0, 1),               // r8 = 1: RTP
+        instruction(0x61, 1, 6, 32, 0),              // r1 = its priority
+        instruction(0x77, 1, 0, 0, 24),              // r1 >>= 24
+        instruction(0x55, 1, 0, 1, 0xa5),            // skip one unless r1 is krtp's mark
+        instruction(0xb7, 8, 0, 0, 2),               // r8 = 2: marked
+        instruction(0x63, 10, 8, -4, 0),             // the key, on the stack
+        instruction(0xbf, 2, 10, 0, 0),              // r2 = the stack
+        instruction(0x07, 2, 0, 0, -4),              // r2 = the key
         instruction(0x18, 1, 1, 0, map.as_raw_fd()), // r1 = the map
-        0,                                          // its other half
-        instruction(0x85, 0, 0, 0, 1),              // r0 = map_lookup_elem(r1, r2)
-        instruction(0x15, 0, 0, 2, 0),              // skip two if there is none
-        instruction(0xb7, 1, 0, 0, 1),              // r1 = 1
-        instruction(0xdb, 0, 1, 0, 0),              // *r0 += r1, atomically
-        instruction(0xb7, 0, 0, 0, -1),             // r0 = TCX_NEXT
-        instruction(0x95, 0, 0, 0, 0),              // return r0
+        0,                                           // its other half
+        instruction(0x85, 0, 0, 0, 1),               // r0 = map_lookup_elem(r1, r2)
+        instruction(0x15, 0, 0, 2, 0),               // skip two if there is none
+        instruction(0xb7, 1, 0, 0, 1),               // r1 = 1
+        instruction(0xdb, 0, 1, 0, 0),               // *r0 += r1, atomically
+        instruction(0xb7, 0, 0, 0, -1),              // r0 = TCX_NEXT
+        instruction(0x95, 0, 0, 0, 0),               // return r0
     ];
     let mut attributes = [0u64; 5];
     attributes[0] = u64::from(PROG_TYPE_SCHED_CLS) | ((program.len() as u64) << 32);

@@ -1,6 +1,6 @@
 //! Much at once: no loss without pacing, and few system calls.
 
-use crate::support::{Net, PATIENCE, media::noise, packet::Rtp, wait_for};
+use crate::support::{Net, PATIENCE, expect::number, media::noise, packet::Rtp, wait_for};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use std::{
     fs,
@@ -42,12 +42,13 @@ fn unpaced(engine: &str) {
     let report = net.stream(&[&arguments[..], &shape].concat()).well().json();
     let datagrams = receiver.join().expect("it does not panic");
     assert_eq!(datagrams.len(), count, "{engine}: datagrams that came: {report}");
-    let first = report["first_sequence"].as_u64().expect("a number") as u16;
+    let mut sequence: u16 = number(&report, "first_sequence");
     for (number, (datagram, payload)) in datagrams.iter().zip(file.chunks(PAYLOAD)).enumerate() {
         let packet =
             Rtp::parse(datagram).unwrap_or_else(|error| panic!("{engine}: packet {number}: {error}"));
-        assert_eq!(packet.sequence, first.wrapping_add(number as u16), "{engine}: packet {number}");
+        assert_eq!(packet.sequence, sequence, "{engine}: packet {number}");
         assert!(packet.payload == payload, "{engine}: packet {number}: the payload is not the file's");
+        sequence = sequence.wrapping_add(1);
     }
     assert_eq!(report["packets"], count, "{engine}: {report}");
     assert_eq!(report["octets"], LENGTH, "{engine}: {report}");
@@ -79,7 +80,7 @@ fn one_sendfile_sends_forty_packets() {
         let report = net.krtp.start_under(&net.a, &strace, &arguments).wait().well().json();
         let summary = wait_for("summary of strace", || fs::read_to_string(&counts).ok());
         let calls = calls(&summary, "sendfile");
-        let packets = report["packets"].as_u64().expect("a number");
+        let packets: u64 = number(&report, "packets");
         assert_eq!(packets, 5_000_000u64.div_ceil(1316), "{play}");
         assert_eq!(report["sendfile_calls"], calls, "{play}: the report and strace: {summary}");
         assert!(packets >= 40 * calls, "{play}: {calls} sendfile calls for {packets} packets");

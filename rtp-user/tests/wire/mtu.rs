@@ -1,6 +1,9 @@
 //! Packets as large as the interface takes them, and no larger.
 
-use crate::support::{Capture, Net, Stream, media::noise};
+use crate::support::{
+    Capture, Net, Stream,
+    media::{noise, sample_path},
+};
 
 /// The largest payload fits, on interfaces of every common size.
 #[test]
@@ -18,22 +21,14 @@ fn the_largest_payload() {
         let path = net.krtp.file("noise", &file);
         let address = |text: &str| text.parse().expect("an address");
         let stream = Stream::of_raw(&file, payload, address(source), address(destination));
-        let numbers = stream.numbers();
-        let fits = payload.to_string();
-        let exceeds = (payload + 1).to_string();
-        let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", "kernel"];
-        arguments.extend(["--pt", "96", "--clock-rate", "90000"]);
-        arguments.extend(numbers.iter().map(String::as_str));
-        arguments.push("--payload");
         let name = format!("MTU {mtu}, payload {payload} to {destination}");
+        let [fits, exceeds] = [payload, payload + 1].map(|octets| format!("--payload={octets}"));
+        let options = ["--pt", "96", "--clock-rate", "90000", "--pace", "none", "--engine", "kernel"];
 
         let capture = Capture::start(&net.b, "vb", &[5004]);
-        let report = net.stream(&[&arguments[..], &[&fits]].concat()).well().json();
-        let count = report["packets"].as_u64().expect("a number") as usize;
-        let packets = stream.assert_is(&name, &capture.datagrams(stream.destination, count));
-        stream.assert_reported(&name, &report, 0, &packets);
+        stream.send(&name, &net, &path, &[&options[..], &[&fits]].concat(), &capture);
 
-        let refused = net.stream(&[&arguments[..], &[&exceeds]].concat());
+        let refused = stream.start(&net, &path, &[&options[..], &[&exceeds]].concat()).wait();
         let line = refused.failure();
         assert!(line.contains(&format!("--payload {payload}")) && line.contains("va"), "{name}: {line}");
     }
@@ -44,7 +39,7 @@ fn the_largest_payload() {
 fn an_mtu_too_small_for_seven_transport_packets() {
     let net = Net::direct();
     net.a.ip(&["link", "set", "va", "mtu", "1300"]);
-    let path = crate::support::media::sample_path();
+    let path = sample_path();
     let path = path.to_str().expect("a name");
     for engine in ["kernel", "user"] {
         let refused = net.stream(&[path, "--to", "198.18.0.2:5004", "--engine", engine]);

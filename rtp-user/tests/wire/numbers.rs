@@ -3,6 +3,7 @@
 
 use crate::support::{
     Capture, Net, Stream,
+    expect::number,
     media::{sample, sample_path},
 };
 
@@ -14,16 +15,10 @@ fn with_options(engine: &str, source: &str, destination: &str) {
     (stream.ttl, stream.dscp, stream.payload_type) = (7, 46, 101);
     (stream.payload, stream.sequence, stream.timestamp) = (188 * 3, 64_000, 0xffff_ffff);
     stream.ssrc = Some(0xfeed_0000);
-    let numbers = stream.numbers();
-    let path = sample_path();
-    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", engine];
-    arguments.extend(["--source", source, "--ttl", "7", "--dscp", "46", "--pt", "101", "--payload", "564"]);
-    arguments.extend(numbers.iter().map(String::as_str));
+    let mut options = vec!["--pace", "none", "--engine", engine, "--source", source, "--ttl", "7"];
+    options.extend(["--dscp", "46", "--pt", "101", "--payload", "564"]);
     let capture = Capture::start(&net.b, "vb", &[5004]);
-    let report = net.stream(&arguments).well().json();
-    let count = report["packets"].as_u64().expect("a number") as usize;
-    let packets = stream.assert_is(engine, &capture.datagrams(stream.destination, count));
-    stream.assert_reported(engine, &report, 0, &packets);
+    let report = stream.send(engine, &net, &sample_path(), &options, &capture);
     assert_eq!(report["source"], source, "{report}");
 }
 
@@ -56,7 +51,7 @@ fn what_is_not_asked_for_is_random() {
         let file = file.to_str().expect("a name");
         let arguments = [file, "--to", "198.18.0.2:5004", "--pace", "none", "--engine", engine];
         let report = net.stream(&arguments).well().json();
-        ["ssrc", "first_sequence", "first_timestamp"].map(|field| report[field].as_u64().expect("a number"))
+        ["ssrc", "first_sequence", "first_timestamp"].map(|field| number::<u64>(&report, field))
     };
     for engine in ["kernel", "user"] {
         let plays = [begin(engine), begin(engine), begin(engine)];
@@ -77,15 +72,9 @@ fn loops(engine: &str, source: &str, destination: &str) {
     let path = net.krtp.file("part.ts", file);
     let mut stream = Stream::of_ts(file, source, destination);
     stream.plays = 3;
-    let numbers = stream.numbers();
-    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", engine];
-    arguments.extend(["--loop", "3"]);
-    arguments.extend(numbers.iter().map(String::as_str));
+    let options = ["--pace", "none", "--engine", engine, "--loop", "3"];
     let capture = Capture::start(&net.b, "vb", &[5004]);
-    let report = net.stream(&arguments).well().json();
-    let count = report["packets"].as_u64().expect("a number") as usize;
-    let packets = stream.assert_is(engine, &capture.datagrams(stream.destination, count));
-    stream.assert_reported(engine, &report, 0, &packets);
+    stream.send(engine, &net, &path, &options, &capture);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 
 use crate::support::{
     Capture, Net, Stream,
-    media::{sample, sample_path},
+    expect::number,
+    media::{Rate, sample, sample_path},
     tcx::Counter,
+    wait_for,
 };
 
 /// A filter of the clsact qdisc that mirrors all IPv4 packets to a second cable:
@@ -20,16 +22,11 @@ fn a_clsact_filter_sees_every_packet_with_its_header() {
 
     let file = sample();
     let stream = Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004");
-    let numbers = stream.numbers();
-    let path = sample_path();
-    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", "kernel"];
-    arguments.extend(numbers.iter().map(String::as_str));
     let captures = [Capture::start(&net.b, "vb", &[5004]), Capture::start(&net.b, "vb2", &[])];
-    let report = net.stream(&arguments).well().json();
-    let count = report["packets"].as_u64().expect("a number") as usize;
+    let options = ["--pace", "none", "--engine", "kernel"];
+    let report = stream.start(&net, &sample_path(), &options).wait().well().json();
     for (capture, name) in captures.iter().zip(["the receiver", "the mirror"]) {
-        let packets = stream.assert_is(name, &capture.datagrams(stream.destination, count));
-        stream.assert_reported(name, &report, 0, &packets);
+        stream.arrives(name, capture, &report, 0);
     }
     assert_eq!(net.a.run("tc", &["filter", "show", "dev", "va", "egress"]), before);
     assert!(net.a.run("tc", &["qdisc", "show", "dev", "va"]).contains("clsact"), "it was there before krtp");
@@ -45,10 +42,10 @@ fn a_tcx_program_sees_every_packet_with_its_header() {
     let destination = "198.18.0.2:5004".parse().expect("an address");
     let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
     let running = net.start_stream(&[&arguments[..], &["--pace", "8000000"]].concat());
-    crate::support::wait_for("a packet", || capture.so_far(destination).pop());
+    wait_for("a packet", || capture.so_far(destination).pop());
     let late = Counter::attach(&net.a, "va");
     let report = running.wait().well().json();
-    let packets = report["packets"].as_u64().expect("a number");
+    let packets = number(&report, "packets");
     let (first, late) = (first.counts(), late.counts());
     assert_eq!((first.rtp, first.marked), (packets, 0), "the program that was there before: {first:?}");
     assert!(late.rtp > 0 && late.rtp < packets, "the program that came later: {late:?}");
@@ -64,21 +61,14 @@ fn two_streams_of_two_processes() {
         Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004"),
         Stream { ssrc: Some(77), ..Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5006") },
     ];
-    let path = sample_path();
     let capture = Capture::start(&net.b, "vb", &[5004, 5006]);
-    let running = streams.each_ref().map(|stream| {
-        let numbers = stream.numbers();
-        let mut arguments = vec![path.to_str().expect("a name"), "--pace", "8000000", "--engine", "kernel"];
-        arguments.extend(numbers.iter().map(String::as_str));
-        net.start_stream(&arguments)
-    });
+    let options = ["--pace", "8000000", "--engine", "kernel"];
+    let running = streams.each_ref().map(|stream| stream.start(&net, &sample_path(), &options));
     for (mut stream, running) in streams.into_iter().zip(running) {
-        stream.rate = Some(crate::support::media::Rate::of_bits(8_000_000));
+        stream.rate = Some(Rate::of_bits(8_000_000));
         let report = running.wait().well().json();
-        let count = report["packets"].as_u64().expect("a number") as usize;
         let name = format!("to {}", stream.destination);
-        let packets = stream.assert_is(&name, &capture.datagrams(stream.destination, count));
-        stream.assert_reported(&name, &report, 0, &packets);
+        stream.arrives(&name, &capture, &report, 0);
         assert_eq!(report["path"], "tcx, batches through the segmenter", "{name}");
     }
 }

@@ -57,20 +57,13 @@ fn play_twice(net: &Net, interface: &str, way: &Way) {
     if way.checksum == "zero" {
         stream.checksum = UdpChecksum::None;
     }
-    let numbers = stream.numbers();
-    let path = sample_path();
-    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none"];
-    arguments.extend(["--engine", way.engine, "--checksum", way.checksum]);
-    arguments.extend(numbers.iter().map(String::as_str));
+    let options = ["--pace", "none", "--engine", way.engine, "--checksum", way.checksum];
     let mut index = None;
     for play in ["first play", "second play"] {
         let name = format!("{}, {play}", way.name);
         let end = if interface == "lo" { &net.a } else { &net.b };
         let capture = Capture::start(end, interface, &[stream.destination.port()]);
-        let report = net.stream(&arguments).well().json();
-        let count = report["packets"].as_u64().expect("a number") as usize;
-        let packets = stream.assert_is(&name, &capture.datagrams(stream.destination, count));
-        stream.assert_reported(&name, &report, 0, &packets);
+        let report = stream.send(&name, net, &sample_path(), &options, &capture);
         assert_eq!(report["engine"], way.engine, "{name}");
         let said = report["path"].as_str().unwrap_or_default();
         assert!(said.contains(way.path), "{name}: {said}");

@@ -20,21 +20,17 @@ fn to_several(engine: &str) {
         Stream { ssrc: None, ..Stream::of_ts(&file, "198.18.2.1:0", "198.18.2.2:5004") },
         Stream { ssrc: None, ..Stream::of_ts(&file, "[2001:2::1]:0", "[2001:2::2]:5004") },
     ];
-    let mut numbers = streams[0].numbers();
-    numbers.extend(streams[1..].iter().map(|stream| format!("--to={}", stream.destination)));
-    let path = sample_path();
-    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", engine];
-    arguments.extend(numbers.iter().map(String::as_str));
+    let others = streams[1..].iter().map(|stream| format!("--to={}", stream.destination));
+    let others: Vec<String> = others.collect();
+    let mut options = vec!["--pace", "none", "--engine", engine];
+    options.extend(others.iter().map(String::as_str));
     let captures = [Capture::start(&net.b, "vb", &[5004, 5006]), Capture::start(&net.b, "vb2", &[])];
-    let report = net.stream(&arguments).well().json();
+    let report = streams[0].start(&net, &sample_path(), &options).wait().well().json();
     let mut ssrcs = Vec::new();
     for (flow, stream) in streams.iter().enumerate() {
         let name = format!("{engine}: flow {flow} to {}", stream.destination);
         let on_second = usize::from(stream.source.ip().to_string() == "198.18.2.1");
-        let count = report["flows"][flow]["flow_packets"].as_u64().expect("a number") as usize;
-        let datagrams = captures[on_second].datagrams(stream.destination, count);
-        let packets = stream.assert_is(&name, &datagrams);
-        stream.assert_reported(&name, &report, flow, &packets);
+        let packets = stream.arrives(&name, &captures[on_second], &report, flow);
         assert_eq!(report["flows"][flow]["flow_interface"], ["va", "va2"][on_second], "{name}");
         ssrcs.push(packets[0].ssrc);
     }
@@ -60,18 +56,11 @@ fn to_group(engine: &str, source: &str, group: &str, ttl: Option<u8>) {
     let net = Net::resolving();
     let file = sample();
     let stream = Stream { ttl: ttl.unwrap_or(1), ..Stream::of_ts(&file, source, group) };
-    let mut numbers = stream.numbers();
-    numbers.extend(ttl.map(|ttl| format!("--ttl={ttl}")));
-    let path = sample_path();
-    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", engine];
-    arguments.extend(["--iface", "va"]);
-    arguments.extend(numbers.iter().map(String::as_str));
+    let words = ttl.map(|ttl| format!("--ttl={ttl}"));
+    let mut options = vec!["--pace", "none", "--engine", engine, "--iface", "va"];
+    options.extend(words.as_deref());
     let capture = Capture::start(&net.b, "vb", &[]);
-    let report = net.stream(&arguments).well().json();
-    let count = report["packets"].as_u64().expect("a number") as usize;
-    let name = format!("{engine} to {group}");
-    let packets = stream.assert_is(&name, &capture.datagrams(stream.destination, count));
-    stream.assert_reported(&name, &report, 0, &packets);
+    stream.send(&format!("{engine} to {group}"), &net, &sample_path(), &options, &capture);
 }
 
 #[test]

@@ -10,15 +10,10 @@ fn send(net: &Net, engine: &str, (source, destination): (&str, &str), file: &[u8
     let address = |text: &str| text.parse().expect("an address");
     let stream = Stream::of_raw(file, payload, address(source), address(destination));
     let payload = payload.to_string();
-    let numbers = stream.numbers();
-    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", engine];
-    arguments.extend(["--pt", "96", "--clock-rate", "90000", "--payload", &payload]);
-    arguments.extend(numbers.iter().map(String::as_str));
+    let shape = ["--pt", "96", "--clock-rate", "90000", "--payload", &payload];
+    let options = [&shape[..], &["--pace", "none", "--engine", engine]].concat();
     let capture = Capture::start(&net.b, "vb", &[5004]);
-    let report = net.stream(&arguments).well().json();
-    let count = report["packets"].as_u64().expect("a number") as usize;
-    let packets = stream.assert_is(&name, &capture.datagrams(stream.destination, count));
-    stream.assert_reported(&name, &report, 0, &packets);
+    let report = stream.send(&name, net, &path, &options, &capture);
     assert_eq!(report["engine"], engine, "{name}");
 }
 

@@ -27,18 +27,14 @@ pub struct Cable {
 }
 
 impl Cable {
-    /// Lays it, and waits until it carries.
+    /// Lays it. It carries at once: a veth pair has no link to negotiate.
     pub fn lay() -> Result<Self> {
         remove_orphans();
         let cable = Self { a: Namespace::make('a')?, b: Namespace::make('b')? };
         let (a, b) = (cable.a.name(), cable.b.name());
-        let pair = ["link", "add", "veth0", "netns", a, "type", "veth", "peer", "name", "veth0", "netns", b];
-        ip(&pair)?;
-        for (namespace, address) in [(a, SENDER), (b, RECEIVER)] {
-            ip(&["-n", namespace, "address", "add", &format!("{address}/24"), "dev", "veth0"])?;
-            ip(&["-n", namespace, "link", "set", "lo", "up"])?;
-            ip(&["-n", namespace, "link", "set", "veth0", "up"])?;
-        }
+        ip(&["link", "add", "veth0", "netns", a, "type", "veth", "peer", "name", "veth0", "netns", b])?;
+        cable.a.configure(SENDER)?;
+        cable.b.configure(RECEIVER)?;
         Ok(cable)
     }
 }
@@ -48,6 +44,17 @@ impl Namespace {
         let name = format!("{PREFIX}{}-{end}", std::process::id());
         ip(&["netns", "add", &name])?;
         Ok(Self(name))
+    }
+
+    /// Gives our end its address, and turns it on.
+    fn configure(&self, address: &str) -> Result<()> {
+        let address = format!("{address}/24");
+        let steps: [&[&str]; 3] = [
+            &["address", "add", &address, "dev", "veth0"],
+            &["link", "set", "lo", "up"],
+            &["link", "set", "veth0", "up"],
+        ];
+        steps.iter().try_for_each(|step| process::output(self.command("ip").args(*step)).map(drop))
     }
 
     /// Its name under `/run/netns`.

@@ -47,7 +47,7 @@ pub fn run(options: &Options) -> Result<()> {
         places::release("krtp")?
     } else {
         setup::ensure(&[Group::Demo])?;
-        println!("Building krtp …");
+        println!("Building krtp; the first time takes a few minutes …");
         krtp::build()?
     };
     if !process::is_root() {

@@ -1,0 +1,170 @@
+//! `krtp attach` and `krtp detach`, and streams in between.
+
+use crate::support::{
+    Capture, Ended, Net, Running, State, Stream,
+    media::{sample, sample_path},
+    wait_for,
+};
+use rustix::process::Signal;
+use std::path::PathBuf;
+
+/// An interface that was attached and is detached on drop, should a test panic.
+struct Attached<'a>(&'a Net);
+
+impl<'a> Attached<'a> {
+    /// Attaches `va`.
+    #[track_caller]
+    fn new(net: &'a Net, options: &[&str]) -> Self {
+        krtp(net, &[&["attach", "va"], options].concat()).well();
+        Self(net)
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        krtp(self.0, &["detach", "va"]);
+    }
+}
+
+fn krtp(net: &Net, arguments: &[&str]) -> Ended {
+    net.krtp.run(&net.a, arguments)
+}
+
+/// Where `va`'s pins are.
+fn pins(net: &Net) -> PathBuf {
+    let cookie = net.a.inside(krtp::net::socket::namespace_cookie).expect("every namespace has one");
+    PathBuf::from(format!("/sys/fs/bpf/krtp/va@{cookie}"))
+}
+
+/// A stream without end.
+fn endless(net: &Net) -> Running {
+    let path = sample_path();
+    let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
+    net.start_stream(&[&arguments[..], &["--loop"]].concat())
+}
+
+#[test]
+fn attach_and_detach_once_each() {
+    let net = Net::direct();
+    let before = State::of(&net.a);
+    let refused = krtp(&net, &["detach", "va"]);
+    assert!(refused.failure().contains("va is not attached"), "{refused:?}");
+
+    let attached = Attached::new(&net, &[]);
+    let with = State::of(&net.a);
+    assert_ne!(with, before);
+    assert!(pins(&net).join("FLOWS").exists());
+    let again = krtp(&net, &["attach", "va"]);
+    assert!(again.failure().contains("va is attached already: krtp detach va"), "{again:?}");
+    assert_eq!(State::of(&net.a), with, "the second attach changed nothing");
+
+    krtp(&net, &["detach", "va"]).well();
+    assert_eq!(State::of(&net.a), before);
+    assert!(!pins(&net).exists());
+    let again = krtp(&net, &["detach", "va"]);
+    assert!(again.failure().contains("va is not attached"), "{again:?}");
+    drop(attached);
+}
+
+#[test]
+fn interfaces_that_are_not_there() {
+    let net = Net::direct();
+    for arguments in [["attach", "nowhere"], ["detach", "nowhere"]] {
+        let refused = krtp(&net, &arguments);
+        assert!(refused.failure().contains("nowhere"), "{arguments:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn streams_through_an_attached_interface() {
+    let net = Net::direct();
+    let attached = Attached::new(&net, &["--flows", "1"]);
+    let with = State::of(&net.a);
+    let file = sample();
+    let path = sample_path();
+    // The one slot serves one after the other, also after one that was killed.
+    for play in ["first", "second", "after a killed one"] {
+        if play == "after a killed one" {
+            let capture = Capture::start(&net.b, "vb", &[5004]);
+            let running = endless(&net);
+            wait_for("a packet", || (capture.len() > 0).then_some(()));
+            running.signal(Signal::KILL);
+            running.wait();
+        }
+        let stream = Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004");
+        let numbers = stream.numbers();
+        let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", "kernel"];
+        arguments.extend(numbers.iter().map(String::as_str));
+        let capture = Capture::start(&net.b, "vb", &[5004]);
+        let report = net.stream(&arguments).well().json();
+        let count = report["packets"].as_u64().expect("a number") as usize;
+        let packets = stream.assert_is(play, &capture.datagrams(stream.destination, count));
+        stream.assert_reported(play, &report, 0, &packets);
+        let said = report["path"].as_str().unwrap_or_default();
+        assert!(said.contains("attached before") && said.contains("segmenter"), "{play}: {said}");
+        assert_eq!(State::of(&net.a), with, "{play}: the attachment stays as it is");
+    }
+    drop(attached);
+}
+
+/// More flows than the attached maps have room for.
+#[test]
+fn no_slot_left() {
+    let net = Net::direct();
+    let attached = Attached::new(&net, &["--flows", "1"]);
+    let with = State::of(&net.a);
+    let path = sample_path();
+    let arguments = [path.to_str().expect("a name"), "--engine", "kernel", "--pace", "none"];
+    let to = ["--to", "198.18.0.2:5004", "--to", "198.18.0.2:5006"];
+    let refused = net.stream(&[&arguments[..], &to].concat());
+    let line = refused.failure();
+    assert!(line.contains("198.18.0.2:5006") && line.contains("--flows"), "{line}");
+    assert_eq!(State::of(&net.a), with);
+    drop(attached);
+}
+
+#[test]
+fn detached_under_a_stream() {
+    let net = Net::direct();
+    let before = State::of(&net.a);
+    let attached = Attached::new(&net, &[]);
+    let capture = Capture::start(&net.b, "vb", &[5004]);
+    let destination = "198.18.0.2:5004".parse().expect("an address");
+    let running = endless(&net);
+    wait_for("a packet", || capture.so_far(destination).pop());
+    krtp(&net, &["detach", "va"]).well();
+    let ended = running.wait();
+    let line = ended.failure();
+    assert!(line.contains("did not pass the krtp program") && line.contains("detached"), "{line}");
+    let report = ended.json();
+    assert_eq!(report["ended"], "failed", "{report}");
+    let packets = report["packets"].as_u64().expect("a number") as usize;
+    let datagrams = capture.datagrams(destination, packets);
+    let headed = datagrams.iter().take_while(|datagram| datagram.rtp().is_ok()).count();
+    assert_eq!(headed, packets, "packets with headers, and reported");
+    // The sender notices after the batch that found no program any more: here
+    // seven packets, as they are paced.
+    let bare = datagrams.len() - headed;
+    assert!(bare <= 7, "{bare} packets left without a header");
+    assert_eq!(State::of(&net.a), before);
+    drop(attached);
+}
+
+/// The pins of an interface that is gone are removed by name, and do not stand
+/// in the way of another interface of that name.
+#[test]
+fn an_attached_interface_goes_away() {
+    let net = Net::direct();
+    let attached = Attached::new(&net, &[]);
+    net.a.ip(&["link", "delete", "va"]);
+    krtp(&net, &["detach", "va"]).well();
+    assert!(!pins(&net).exists());
+
+    for _ in 0..2 {
+        net.a.ip(&["link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", net.b.name()]);
+        krtp(&net, &["attach", "va"]).well();
+        net.a.ip(&["link", "delete", "va"]);
+    }
+    drop(attached);
+    assert!(!pins(&net).exists());
+}

@@ -1,0 +1,14 @@
+//! krtp among others on a host: what it leaves alone, what it leaves behind
+//! (nothing), and what it says when things change under a stream. Needs root.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attach;
+mod bystanders;
+mod changes;
+mod file;
+mod flows;
+mod kill;
+mod signals;
+mod sweep;

@@ -1,0 +1,81 @@
+//! What a krtp left that was killed together with its guardian: the next one
+//! takes it away.
+
+use crate::support::{Net, State, media::sample_path, wait_for};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+
+/// The child of `parent` that calls itself a guardian.
+pub fn guardian_of(parent: Pid) -> Option<Pid> {
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find_map(|pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (name, rest) = stat.rsplit_once(") ")?;
+        let of: i32 = rest.split(' ').nth(1)?.parse().ok()?;
+        // The kernel keeps 15 octets of a name.
+        let ours = name.contains("(krtp-guardian") && of == parent.as_raw_nonzero().get();
+        ours.then(|| Pid::from_raw(pid)).flatten()
+    })
+}
+
+/// The segmenters of a namespace.
+fn segmenters(net: &Net) -> Vec<String> {
+    let links = net.a.ip(&["-o", "link", "show", "type", "macvlan"]);
+    links.lines().map(ToOwned::to_owned).collect()
+}
+
+fn play(net: &Net) {
+    let path = sample_path();
+    let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
+    let report = net.stream(&[&arguments[..], &["--pace", "none"]].concat()).well().json();
+    assert_eq!(report["path"], "tcx, batches through the segmenter");
+}
+
+#[test]
+fn the_next_stream_sweeps_after_a_killed_one() {
+    let net = Net::direct();
+    let before = State::of(&net.a);
+    let path = sample_path();
+    let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
+    let running = net.start_stream(&[&arguments[..], &["--loop"]].concat());
+    let guardian = wait_for("guardian", || guardian_of(running.pid()));
+    // Stopped, so that it cannot do its work between the two signals.
+    kill_process(guardian, Signal::STOP).expect("of ours");
+    running.signal(Signal::KILL);
+    running.wait();
+    kill_process(guardian, Signal::KILL).expect("of ours");
+    assert_eq!(segmenters(&net).len(), 1, "the segmenter stayed behind");
+    play(&net);
+    assert_eq!(State::of(&net.a), before);
+}
+
+#[test]
+fn only_the_dead_are_swept() {
+    let net = Net::direct();
+    let namespace = fs::read_link("/proc/self/ns/pid").expect("every process has one");
+    let namespace = namespace.display();
+    let own = std::process::id();
+    let own_start: u32 = fs::read_to_string("/proc/self/stat")
+        .ok()
+        .and_then(|stat| stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse::<u64>().ok())
+        .map(|ticks| ticks as u32)
+        .expect("proc(5): field 22 is the start time");
+    // Ids end at 2^22 (proc(5): pid_max).
+    let dead = format!("krtp segmenter of 4194305 77 {namespace}");
+    let reused = format!("krtp segmenter of {own} {} {namespace}", own_start.wrapping_add(1));
+    let alive = format!("krtp segmenter of {own} {own_start} {namespace}");
+    let foreign = "krtp segmenter of 4194305 77 pid:[1]".to_owned();
+    let attached = "krtp segmenter of attach".to_owned();
+    let somebody = "krtp segmenter of my own".to_owned();
+    let all = [dead, reused, alive, foreign, attached, somebody];
+    for (number, alias) in all.iter().enumerate() {
+        let name = format!("other{number}");
+        net.a.ip(&["link", "add", "link", "va", "name", &name, "type", "macvlan", "mode", "private"]);
+        net.a.ip(&["link", "set", &name, "alias", alias]);
+    }
+    play(&net);
+    let left = segmenters(&net).join("\n");
+    for (number, alias) in all.iter().enumerate() {
+        assert_eq!(left.contains(&format!("other{number}@va")), number >= 2, "{alias}: {left}");
+    }
+}
