@@ -46,8 +46,8 @@ pub const fn decode(priority: u32, near: u64) -> u64 {
     let ahead = priority.wrapping_sub(near as u32) & NUMBER_MASK;
     // Sign-extend the 24-bit distance.
     let shift = 64 - NUMBER_BITS;
-    let distance = (((ahead as u64) << shift) as i64) >> shift;
-    near.wrapping_add(distance as u64)
+    let distance = ((ahead as u64) << shift).cast_signed() >> shift;
+    near.wrapping_add(distance.cast_unsigned())
 }
 
 #[cfg(test)]

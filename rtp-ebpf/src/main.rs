@@ -11,6 +11,11 @@
 // `AtomicU64::fetch_add` does not exist for this target, its intrinsic does.
 #![feature(core_intrinsics)]
 #![allow(internal_features)]
+#![expect(
+    missing_docs,
+    clippy::needless_pass_by_value,
+    reason = "`#[classifier]` makes an undocumented function, and takes its context by value"
+)]
 
 mod batch;
 mod departure;

@@ -59,7 +59,7 @@ mod tests {
         let stop = Stop::default();
         let sleeper = thread::spawn({
             let stop = stop.clone();
-            move || stop.sleep_until(Instant::now() + Duration::from_secs(600))
+            move || stop.sleep_until(Instant::now() + Duration::from_mins(10))
         });
         stop.set();
         assert!(!sleeper.join().expect("it does not panic"));

@@ -5,6 +5,7 @@ use super::{
     interface::{Interface, Presence},
     verdict::{self, Engine, TS_PACKETS},
 };
+use crate::net::netlink::Link;
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -119,27 +120,31 @@ fn in_short(host: &Host, interface: &Interface) -> String {
         Engine::User(_) if !interface.link.ethernet => "user engine (no Ethernet headers)".into(),
         Engine::User(_) => String::from("user engine"),
     };
-    let mtu = format!("MTU {}", interface.link.mtu);
-    match verdict::closed(&interface.link) {
-        Some((once, _)) => format!("{how} once {once}; {mtu}"),
-        None => format!("{how}; {mtu}"),
+    let mtu = interface.link.mtu;
+    match condition(&interface.link) {
+        "up" => format!("{how}; MTU {mtu}"),
+        closed => format!("{how}; MTU {mtu}; {closed}"),
+    }
+}
+
+fn condition(link: &Link) -> &'static str {
+    match (link.up, link.carrier) {
+        (false, _) => "down",
+        (true, false) => "no carrier",
+        (true, true) => "up",
     }
 }
 
 fn state(interface: &Interface) -> String {
     let link = &interface.link;
-    let state = match (link.up, link.carrier) {
-        (false, _) => "down",
-        (true, false) => "up, no carrier",
-        (true, true) => "up",
-    };
+    let condition = condition(link);
     let layer = match (link.loopback, link.ethernet) {
         (true, _) => "loopback",
         (false, true) => "Ethernet",
         (false, false) => "no Ethernet headers",
     };
     let kind = link.kind.as_ref().map_or_else(String::new, |kind| format!(" ({kind})"));
-    format!("{state}, {layer}{kind}, MTU {}", link.mtu)
+    format!("{condition}, {layer}{kind}, MTU {}", link.mtu)
 }
 
 fn payload(mtu: u32) -> String {
@@ -173,7 +178,7 @@ fn others(interface: &Interface) -> String {
     match &interface.others {
         None => HIDDEN.into(),
         Some(names) if names.is_empty() => "none".into(),
-        Some(names) => format!("{}: seen by packets after krtp", names.join(", ")),
+        Some(names) => format!("{}: packets come to them after krtp", names.join(", ")),
     }
 }
 
@@ -311,12 +316,14 @@ krtp stream will use, through eth0
         let mut host = fine_host();
         (host.root, host.missing, host.load) = (false, vec!["CAP_BPF", "CAP_NET_ADMIN"], Load::NotTried);
         (host.jit, host.attached, host.macvlan) = (None, None, Support::Unknown);
+        let mut down = fine_interface();
+        down.link.up = false;
         let mut loopback = fine_interface();
         (loopback.link.name, loopback.link.loopback, loopback.link.mtu) = ("lo".into(), true, 65_536);
         loopback.unfit = Some("a loopback carries no segmenter".into());
         let expected = "\
 krtp stream will use
-  eth0            user engine; MTU 1500
+  eth0            user engine; MTU 1500; down
   lo              user engine; MTU 65536
   the user engine because CAP_BPF and CAP_NET_ADMIN are missing
 
@@ -326,7 +333,7 @@ To get more
 
 `krtp doctor IFACE` looks closer at one of them.
 ";
-        assert_eq!(interfaces(&host, &[fine_interface(), loopback]), expected);
+        assert_eq!(interfaces(&host, &[down, loopback]), expected);
         let text = super::host(&host);
         assert!(text.contains("missing: CAP_BPF, CAP_NET_ADMIN\n"), "{text}");
         assert_eq!(text.matches("not visible without root").count(), 2, "{text}");
@@ -341,11 +348,11 @@ To get more
         poor.others = Some(vec!["cil_to_netdev".into(), "u32".into()]);
         let expected = "\
 eth0
-  state           up, no carrier, Ethernet (veth), MTU 576
+  state           no carrier, Ethernet (veth), MTU 576
   payload         up to 536 octets (IPv4); 2 TS packets fit: --payload 376
   segmenter       none: eth0 was attached without a segmenter
   hook            tcx, in front of all others
-  others on it    cil_to_netdev, u32: seen by packets after krtp
+  others on it    cil_to_netdev, u32: packets come to them after krtp
   queueing        mq over pfifo_fast: keeps no departure times
   offload         not known: the driver does not say
   krtp            attached by `krtp attach`

@@ -54,7 +54,7 @@ impl<T> Shared<T> {
             return Err(MapError::Shape(name));
         };
         let info = data.info().map_err(MapError::Kind)?;
-        if info.value_size() as usize != size_of::<T>() || size_of::<T>() % 8 != 0 {
+        if info.value_size() as usize != size_of::<T>() || !size_of::<T>().is_multiple_of(8) {
             return Err(MapError::Shape(name));
         }
         let len = info.max_entries();

@@ -336,8 +336,8 @@ fn mount(interface: &str) -> Result<(), PinError> {
 fn unmount() {
     // mountinfo: …, mount point, …, "-", type, source, … (proc_pid_mountinfo(5)).
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let of_bpffs = mounts.lines().filter(|line| line.split(' ').nth(4) == Some(BPFFS));
-    let is_ours = of_bpffs.last().is_some_and(|line| line.contains(&format!(" - bpf {OURS} ")));
+    let mut of_bpffs = mounts.lines().filter(|line| line.split(' ').nth(4) == Some(BPFFS));
+    let is_ours = of_bpffs.next_back().is_some_and(|line| line.contains(&format!(" - bpf {OURS} ")));
     let names = || fs::read_dir(BPFFS).into_iter().flatten().flatten().map(|entry| entry.file_name());
     // The kernel's own iterators are in each of them (BPF_PRELOAD).
     if is_ours && names().all(|name| name == "maps.debug" || name == "progs.debug") {
@@ -347,7 +347,7 @@ fn unmount() {
 
 /// Whether a BPF file system is mounted where pins go.
 pub fn is_bpffs() -> bool {
-    rustix::fs::statfs(BPFFS).is_ok_and(|stat| i64::from(stat.f_type) == BPF_FS_MAGIC)
+    rustix::fs::statfs(BPFFS).is_ok_and(|stat| stat.f_type == BPF_FS_MAGIC)
 }
 
 /// Whether our mount namespace is not our parent's: what we mount in it goes

@@ -97,7 +97,7 @@ fn unfinished(link: &Link) -> Option<String> {
 /// Makes a segmenter on `lower` and returns its index.
 pub async fn create(netlink: &Netlink, lower: &Link, holder: Holder) -> Result<u32, NetlinkError> {
     let links = netlink.links().await?;
-    let name = (0..)
+    let name = (0..=u32::MAX)
         .map(|number| format!("krtp{number}"))
         .find(|name| links.iter().all(|link| link.name != *name))
         .expect("fewer interfaces than numbers");

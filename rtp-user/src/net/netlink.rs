@@ -13,6 +13,7 @@ pub struct Netlink {
 }
 
 /// What krtp needs to know of an interface.
+#[expect(clippy::struct_excessive_bools, reason = "as many independent facts")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Index.

@@ -103,7 +103,7 @@ pub async fn run(options: &Options, stop: Stop) -> Result<Report> {
     let identity = media.identity;
     let sums = if setup.needs_sums { sums(identity, &plan) } else { crate::engine::source::Sums::None };
     let source = Source::new(file, options.file.clone(), identity, media.payload, sums);
-    let play = play::Play {
+    let player = play::Play {
         plan,
         rate,
         paced: options.pace != Pace::None,
@@ -112,8 +112,8 @@ pub async fn run(options: &Options, stop: Stop) -> Result<Report> {
         stop: stop.clone(),
         progress: Arc::default(),
     };
-    let progress = progress::Bar::new(&play, options.json);
-    let sender = play.start(source, setup.flows)?;
+    let progress = progress::Bar::new(&player, options.json);
+    let sender = player.start(source, setup.flows)?;
     let ended = progress.follow(sender, &stop, setup.log).await?;
     if let Some(index) = ended.index {
         keep(&index);

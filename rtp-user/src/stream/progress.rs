@@ -23,8 +23,8 @@ const REDRAW: Duration = Duration::from_millis(200);
 
 /// The progress line on a terminal; nothing elsewhere.
 pub struct Bar {
-    bar: ProgressBar,
-    progress: Arc<Progress>,
+    shown: ProgressBar,
+    seen: Arc<Progress>,
     total: Option<u64>,
     rate: Option<Rate>,
     begun: Instant,
@@ -43,7 +43,7 @@ impl Bar {
         let template = if total.is_some() { "{bar:24} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
         bar.set_style(ProgressStyle::with_template(template).expect("a fixed template"));
         let rate = play.rate.filter(|_| play.paced);
-        Self { bar, progress: Arc::clone(&play.progress), total, rate, begun: Instant::now() }
+        Self { shown: bar, seen: Arc::clone(&play.progress), total, rate, begun: Instant::now() }
     }
 
     /// Draws until the sender has ended; SIGINT and SIGTERM stop it.
@@ -66,13 +66,13 @@ impl Bar {
                 _ = redraw.tick() => self.draw(),
             }
         };
-        self.bar.finish_and_clear();
+        self.shown.finish_and_clear();
         ended.context("the sender thread ended without a word: a bug in krtp")
     }
 
     fn draw(&self) {
-        let octets = self.progress.octets.load(Ordering::Relaxed);
-        let packets = self.progress.packets.load(Ordering::Relaxed);
+        let octets = self.seen.octets.load(Ordering::Relaxed);
+        let packets = self.seen.packets.load(Ordering::Relaxed);
         let elapsed = self.begun.elapsed().as_secs_f64();
         let bits = octets as f64 * 8.0 / elapsed.max(0.001);
         let left = match (self.total, self.rate) {
@@ -83,8 +83,8 @@ impl Bar {
             (None, _) => None,
         };
         let left = left.map_or_else(String::new, |seconds| format!(", {} left", clock(seconds)));
-        self.bar.set_position(octets);
-        self.bar.set_message(format!(
+        self.shown.set_position(octets);
+        self.shown.set_message(format!(
             "{}, {} packets, {:.2} Mb/s{left}",
             HumanBytes(octets),
             HumanCount(packets),
@@ -95,7 +95,8 @@ impl Bar {
 
 /// Seconds as a person reads a duration.
 fn clock(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
+    let rounded = Duration::try_from_secs_f64(seconds + 0.5).unwrap_or(Duration::MAX);
+    let seconds = rounded.as_secs();
     match seconds / 3600 {
         0 => format!("{}:{:02}", seconds / 60, seconds % 60),
         hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),

@@ -2,6 +2,7 @@
 
 use crate::support::{
     Capture, Ended, Net, Running, State, Stream,
+    expect::number,
     media::{sample, sample_path},
     wait_for,
 };
@@ -81,7 +82,6 @@ fn streams_through_an_attached_interface() {
     let attached = Attached::new(&net, &["--flows", "1"]);
     let with = State::of(&net.a);
     let file = sample();
-    let path = sample_path();
     // The one slot serves one after the other, also after one that was killed.
     for play in ["first", "second", "after a killed one"] {
         if play == "after a killed one" {
@@ -92,14 +92,9 @@ fn streams_through_an_attached_interface() {
             running.wait();
         }
         let stream = Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004");
-        let numbers = stream.numbers();
-        let mut arguments = vec![path.to_str().expect("a name"), "--pace", "none", "--engine", "kernel"];
-        arguments.extend(numbers.iter().map(String::as_str));
         let capture = Capture::start(&net.b, "vb", &[5004]);
-        let report = net.stream(&arguments).well().json();
-        let count = report["packets"].as_u64().expect("a number") as usize;
-        let packets = stream.assert_is(play, &capture.datagrams(stream.destination, count));
-        stream.assert_reported(play, &report, 0, &packets);
+        let options = ["--pace", "none", "--engine", "kernel"];
+        let report = stream.send(play, &net, &sample_path(), &options, &capture);
         let said = report["path"].as_str().unwrap_or_default();
         assert!(said.contains("attached before") && said.contains("segmenter"), "{play}: {said}");
         assert_eq!(State::of(&net.a), with, "{play}: the attachment stays as it is");
@@ -138,7 +133,7 @@ fn detached_under_a_stream() {
     assert!(line.contains("did not pass the krtp program") && line.contains("detached"), "{line}");
     let report = ended.json();
     assert_eq!(report["ended"], "failed", "{report}");
-    let packets = report["packets"].as_u64().expect("a number") as usize;
+    let packets = number(&report, "packets");
     let datagrams = capture.datagrams(destination, packets);
     let headed = datagrams.iter().take_while(|datagram| datagram.rtp().is_ok()).count();
     assert_eq!(headed, packets, "packets with headers, and reported");

@@ -2,6 +2,7 @@
 
 use crate::support::{
     Capture, Net, Stream,
+    expect::number,
     media::{Rate, sample, sample_path},
     packet::{Datagram, UdpChecksum},
     tcx::Counter,
@@ -17,7 +18,7 @@ use std::{
 /// What begins each of its datagrams. Read as RTP it is of version 1.
 const BEGIN: &[u8] = b"bystander";
 /// Octets of a datagram.
-const LENGTH: usize = 400;
+const LENGTH: i32 = 400;
 /// The number by which krtp's program knows its packets, in `SO_PRIORITY`.
 const MARK: i32 = 0xa500_0000_u32.cast_signed();
 
@@ -48,7 +49,7 @@ fn beside(source: SocketAddr, destination: SocketAddr, kind: Kind) -> Socket {
         set(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PRIORITY, priority);
     }
     if kind.batch > 1 {
-        set(socket.as_raw_fd(), libc::IPPROTO_UDP, libc::UDP_SEGMENT, LENGTH as i32);
+        set(socket.as_raw_fd(), libc::IPPROTO_UDP, libc::UDP_SEGMENT, LENGTH);
     }
     socket
 }
@@ -70,7 +71,7 @@ fn set(socket: RawFd, level: i32, option: i32, value: i32) {
 /// Datagram `number` of the bystander.
 fn datagram(number: usize) -> Vec<u8> {
     let mut octets = [BEGIN, &(number as u64).to_be_bytes()].concat();
-    octets.resize(LENGTH, number as u8);
+    octets.resize(LENGTH as usize, number as u8);
     octets
 }
 
@@ -80,13 +81,9 @@ fn on_one_port(source: &str, destination: &str) {
     let file = sample();
     let mut stream = Stream::of_ts(&file, source, destination);
     stream.rate = Some(Rate::of_bits(8_000_000));
-    let numbers = stream.numbers();
-    let path = sample_path();
-    let mut arguments = vec![path.to_str().expect("a name"), "--pace", "8000000", "--engine", "kernel"];
-    arguments.extend(["--source", source]);
-    arguments.extend(numbers.iter().map(String::as_str));
+    let options = ["--pace", "8000000", "--engine", "kernel", "--source", source];
     let capture = Capture::start(&net.b, "vb", &[5004]);
-    let mut running = net.start_stream(&arguments);
+    let mut running = stream.start(&net, &sample_path(), &options);
     wait_for("a packet of krtp's", || capture.so_far(stream.destination).pop());
 
     let sockets = net.a.inside(|| KINDS.map(|kind| beside(stream.source, stream.destination, kind)));
@@ -104,7 +101,7 @@ fn on_one_port(source: &str, destination: &str) {
         marked += u64::from(kind.priority.is_some());
     }
     let report = running.wait().well().json();
-    let count = report["packets"].as_u64().expect("a number") as usize;
+    let count: usize = number(&report, "packets");
     let all = capture.datagrams(stream.destination, count + sent);
     let (others, ours): (Vec<Datagram>, Vec<Datagram>) =
         all.into_iter().partition(|datagram| datagram.octets.starts_with(BEGIN));

@@ -1,7 +1,7 @@
 //! What changes under a stream ends it with one line that says what, and with
 //! nothing left behind.
 
-use crate::support::{Capture, Ended, Net, State, media::sample, wait_for};
+use crate::support::{Capture, Ended, Net, State, expect::number, media::sample, wait_for};
 use std::{
     fs::OpenOptions,
     io::{Seek, SeekFrom, Write},
@@ -23,7 +23,7 @@ fn under_a_stream(net: &Net, engine: &str, change: impl FnOnce(&Path)) -> Ended 
     let report = ended.json();
     assert_eq!(report["ended"], "failed", "{engine}: {report}");
     assert!(report["error"].as_str().is_some_and(|error| ended.failure() == error), "{engine}: {ended:?}");
-    let packets = report["packets"].as_u64().expect("a number") as usize;
+    let packets = number(&report, "packets");
     let datagrams = capture.datagrams(destination, packets);
     assert_eq!(datagrams.len(), packets, "{engine}: packets that came: {report}");
     ended

@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM: what was promised is sent or reported, and nothing stays.
 
-use crate::support::{Capture, Net, State, media::sample_path, wait_for};
+use crate::support::{Capture, Net, State, expect::number, media::sample_path, wait_for};
 use rustix::process::Signal;
 
 /// Stops a stream without end when some packets have come.
@@ -20,7 +20,7 @@ fn stop(engine: &str, pace: &str, signal: Signal) {
     assert_eq!(State::of(&net.a), before, "{name}: what is left");
     let report = ended.json();
     assert_eq!(report["ended"], "stopped", "{name}: {report}");
-    let packets = report["packets"].as_u64().expect("a number") as usize;
+    let packets = number(&report, "packets");
     let datagrams = capture.datagrams(destination, packets);
     assert_eq!(datagrams.len(), packets, "{name}: packets that came");
     let last = datagrams.last().expect("many").rtp().unwrap_or_else(|error| panic!("{name}: {error}"));

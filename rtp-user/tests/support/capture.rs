@@ -22,7 +22,7 @@ const BUFFER: usize = 256 << 20;
 const TRANSIT: Duration = Duration::from_secs(10);
 /// How often the reader looks whether it is to end.
 const TURN: Duration = Duration::from_millis(20);
-/// `ETH_P_ALL` (linux/if_ether.h).
+/// `ETH_P_ALL` (`linux/if_ether.h`).
 const ALL: u16 = 3;
 
 /// When each frame came, and its octets.

@@ -29,7 +29,7 @@ use std::{
 
 /// How long anything may take that is not paced: generous, because a slow
 /// machine is no failure.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(2);
 

@@ -18,11 +18,11 @@ use std::{
     thread,
 };
 
-/// The sender's IPv4 address (198.18.0.0/15 is for tests: RFC 2544).
+/// The sender's IPv4 address (`198.18.0.0/15` is for tests: RFC 2544).
 pub const SENDER: &str = "198.18.0.1";
 /// The receiver's.
 pub const RECEIVER: &str = "198.18.0.2";
-/// The sender's IPv6 address (2001:2::/48 is for tests: RFC 5180).
+/// The sender's IPv6 address (`2001:2::/48` is for tests: RFC 5180).
 pub const SENDER6: &str = "2001:2::1";
 /// The receiver's.
 pub const RECEIVER6: &str = "2001:2::2";

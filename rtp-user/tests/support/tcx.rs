@@ -79,8 +79,8 @@ const fn instruction(code: u8, destination: u8, source: u8, offset: i16, value: 
     (code as u64)
         | ((destination as u64) << 8)
         | ((source as u64) << 12)
-        | ((offset as u16 as u64) << 16)
-        | ((value as u32 as u64) << 32)
+        | ((offset.cast_unsigned() as u64) << 16)
+        | ((value.cast_unsigned() as u64) << 32)
 }
 
 fn load(map: &OwnedFd) -> io::Result<OwnedFd> {

@@ -2,6 +2,7 @@
 
 use crate::support::{
     Capture, Net,
+    expect::number,
     media::{Rate, sample, sample_path},
 };
 use std::time::Duration;
@@ -35,14 +36,12 @@ fn play(engine: &str, pace: &str, rate: Rate) {
     }
 
     let lateness = &report["lateness"];
-    let number =
-        |field: &str| lateness[field].as_u64().unwrap_or_else(|| panic!("{name}: {field}: {report}"));
-    let packets = report["packets"].as_u64().expect("a number");
-    let batches = number("batches");
+    let packets: u64 = number(&report, "packets");
+    let batches: u64 = number(lateness, "batches");
+    let [late, mean, worst] = ["late", "mean_ns", "worst_ns"].map(|field| number::<u64>(lateness, field));
     assert!(batches > 0 && packets.div_ceil(batches) <= 7, "{name}: bursts of seven at most: {report}");
-    assert!(number("late") <= batches, "{name}: {report}");
-    assert!(number("mean_ns") <= number("worst_ns"), "{name}: {report}");
-    assert!(Duration::from_nanos(number("worst_ns")).as_secs_f64() < due, "{name}: {report}");
+    assert!(late <= batches && mean <= worst, "{name}: {report}");
+    assert!(Duration::from_nanos(worst).as_secs_f64() < due, "{name}: {report}");
 }
 
 #[test]
