@@ -82,9 +82,16 @@ const _: () = {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
+    /// The socket's cookie: a packet outlives its closed socket in a
+    /// neighbour's queue, and meanwhile another flow can be given the place.
+    pub cookie: u64,
     /// Index into `FLOWS` and `SUMS`.
     pub index: u32,
+    /// Zero.
+    pub reserved: u32,
 }
+
+const _: () = assert!(size_of::<Slot>() == 16);
 
 #[cfg(feature = "user")]
 // SAFETY: `repr(C)`, integers only, no implicit padding (bytemuck's derive of

@@ -2,10 +2,7 @@
 
 use crate::maps::{FLOWS, SOCKETS, SUMS};
 use aya_ebpf::{
-    helpers::{
-        bpf_sk_fullsock,
-        generated::{bpf_get_socket_cookie, bpf_sk_storage_get},
-    },
+    helpers::{bpf_sk_fullsock, generated::bpf_sk_storage_get},
     programs::TcContext,
 };
 use aya_log_ebpf::warn;
@@ -47,11 +44,8 @@ pub fn of_socket(ctx: &TcContext) -> Result<Flow, Skip> {
         return Err(Skip::NotAFlow);
     }
     // SAFETY: not null, and socket storage of type `Slot`.
-    let flow = of_slot(unsafe { (*slot).index }).ok_or(Skip::NotAFlow)?;
-    // A packet outlives its closed socket in a neighbour's queue, and meanwhile
-    // another flow can be given the slot.
-    // SAFETY: the context is valid for the program's run.
-    let cookie = unsafe { bpf_get_socket_cookie(ctx.skb.skb.cast()) };
+    let Slot { cookie, index, .. } = unsafe { *slot };
+    let flow = of_slot(index).ok_or(Skip::NotAFlow)?;
     if cookie == flow.settings().cookie { Ok(flow) } else { Err(Skip::Ended) }
 }
 

@@ -68,7 +68,10 @@ async fn attach(interface: &str, flows: u32) -> Result<ExitCode> {
 }
 
 async fn stream(options: &stream::Options) -> Result<ExitCode> {
-    let report = stream::run(options, Stop::default()).await?;
+    let stop = Stop::default();
+    // Before anything is set up: what is set up is then taken away again.
+    stop.at_signals().context("cannot listen to signals")?;
+    let report = stream::run(options, stop).await?;
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {

@@ -1,12 +1,14 @@
 //! A word to the sender thread that it is to stop, which also wakes it.
 
 use std::{
+    io,
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Shared by all who may stop a stream, and the stream.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +27,22 @@ impl Stop {
         let _guard = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.set.store(true, Ordering::Release);
         self.0.wake.notify_all();
+    }
+
+    /// Asks for the end at the first SIGINT or SIGTERM from now on; none of them
+    /// ends the process any more. Runs on the current tokio runtime.
+    pub fn at_signals(&self) -> io::Result<()> {
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        let stop = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupted.recv() => {}
+                _ = terminated.recv() => {}
+            }
+            stop.set();
+        });
+        Ok(())
     }
 
     /// Whether the end was asked for.

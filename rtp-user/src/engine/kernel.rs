@@ -55,7 +55,8 @@ impl KernelFlow {
     ) -> Result<Self, OpenError> {
         let refused = |what| move |source| OpenError { what, source };
         let mut state = describe(&setting, &socket, path);
-        state.cookie = socket.cookie().map_err(refused("SO_COOKIE"))?;
+        let cookie = socket.cookie().map_err(refused("SO_COOKIE"))?;
+        state.cookie = cookie;
         state.priority = socket.priority().map_err(refused("SO_PRIORITY"))?;
         if path.segmenter.is_some() {
             let octets = u16::try_from(setting.payload)
@@ -75,7 +76,7 @@ impl KernelFlow {
             let slot =
                 maps.flows.claim(state).map_err(|error| refused("a flow slot")(io::Error::other(error)))?;
             maps.sums.clear(slot);
-            let named = maps.sockets.name(&socket, slot);
+            let named = maps.sockets.name(&socket, cookie, slot);
             if let Err(error) = named {
                 maps.flows.release(slot);
                 return Err(refused("socket storage")(io::Error::other(error)));
@@ -185,6 +186,9 @@ impl Flow for KernelFlow {
     }
 
     fn send(&mut self, source: &mut Source, batch: &Batch) -> Result<bool, SendError> {
+        if self.maps(|maps| maps.flows.is_to_leave(self.slot)) {
+            return Err(SendError::Detached { destination: self.destination() });
+        }
         check_mtu(&self.socket, &self.setting)?;
         let first = self.number;
         let sums = source.sums(batch);

@@ -94,6 +94,12 @@ pub enum SendError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// `krtp detach` took the program off the interface.
+    #[error("the interface to {destination} was detached (krtp detach) under the stream")]
+    Detached {
+        /// Where to.
+        destination: SocketAddr,
+    },
     /// Packets passed the interface without the program.
     #[error(
         "{missing} of {sent} packets to {destination} did not pass the krtp program: \

@@ -76,6 +76,10 @@ impl<T> Shared<T> {
     }
 }
 
+/// Set in a slot's owner by `krtp detach`. Process ids end at 2^22, so it is
+/// never part of one.
+const LEAVING: u64 = 1 << 63;
+
 /// The map `FLOWS`.
 #[derive(Debug)]
 pub struct Flows(Shared<FlowState>);
@@ -105,7 +109,8 @@ impl Flows {
     pub fn read(&self, slot: u32) -> FlowState {
         // SAFETY: a mapped entry; any bit pattern is a `FlowState`. The copy
         // may mix two moments, which each counter by itself survives.
-        unsafe { ptr::read_volatile(self.0.entry(slot)) }
+        let state = unsafe { ptr::read_volatile(self.0.entry(slot)) };
+        FlowState { owner: state.owner & !LEAVING, ..state }
     }
 
     /// The flows that somebody holds, with their slots.
@@ -120,7 +125,7 @@ impl Flows {
         for slot in 0..self.len() {
             let holder = self.owner(slot);
             let seen = holder.load(Ordering::Acquire);
-            if seen != 0 && Process::from_bits(seen).is_alive() {
+            if seen != 0 && Process::from_bits(seen & !LEAVING).is_alive() {
                 continue;
             }
             if holder.compare_exchange(seen, owner, Ordering::AcqRel, Ordering::Acquire).is_ok() {
@@ -135,6 +140,23 @@ impl Flows {
     /// Gives `slot` back.
     pub fn release(&self, slot: u32) {
         self.owner(slot).store(0, Ordering::Release);
+    }
+
+    /// Asks the holder of every slot to end its flow.
+    pub fn ask_to_leave(&self) {
+        for (slot, _) in self.held() {
+            self.owner(slot).fetch_or(LEAVING, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether the holder of `slot` is asked to end its flow.
+    pub fn is_to_leave(&self, slot: u32) -> bool {
+        self.owner(slot).load(Ordering::Acquire) & LEAVING != 0
+    }
+
+    /// Whether a living process holds a slot.
+    pub fn is_in_use(&self) -> bool {
+        self.held().any(|(_, state)| Process::from_bits(state.owner).is_alive())
     }
 
     /// Lays `piece` over the older of the two pieces of `slot`.
@@ -214,9 +236,10 @@ impl Sockets {
         }
     }
 
-    /// Makes `socket` the one of the flow in `slot`. Ends with the socket.
-    pub fn name(&mut self, socket: &impl AsRawFd, slot: u32) -> Result<(), MapError> {
+    /// Makes `socket`, whose cookie is `cookie`, the one of the flow in `slot`.
+    /// Ends with the socket.
+    pub fn name(&mut self, socket: &impl AsRawFd, cookie: u64, slot: u32) -> Result<(), MapError> {
         let mut sockets = SkStorage::try_from(&mut self.0).map_err(MapError::Kind)?;
-        sockets.insert(socket, Slot { index: slot }, 0).map_err(MapError::Kind)
+        sockets.insert(socket, Slot { cookie, index: slot, reserved: 0 }, 0).map_err(MapError::Kind)
     }
 }

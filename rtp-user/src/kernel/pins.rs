@@ -30,7 +30,9 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
+use tokio::time::sleep;
 
 /// Where BPF file systems are mounted.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -38,6 +40,11 @@ const BPFFS: &str = "/sys/fs/bpf";
 const ROOT: &str = "/sys/fs/bpf/krtp";
 /// What a mount of ours calls its source, by which we know it again.
 const OURS: &str = "krtp";
+/// How long `detach` waits for streams to end. One that sleeps for longer
+/// between two batches ends when it wakes.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks at them.
+const LEAVING_LOOK: Duration = Duration::from_millis(5);
 /// `BPF_FS_MAGIC` (linux/magic.h).
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
@@ -138,17 +145,17 @@ impl Pins {
         if !self.is_current() {
             return Ok(None);
         }
-        let map = |name: &str| {
-            let path = self.directory.join(name);
-            MapData::from_pin(&path)
-                .and_then(Map::from_map_data)
-                .map_err(|answer| PinError::Map { path, answer })
-        };
         Ok(Some(Maps {
-            flows: Flows::open(map("FLOWS")?)?,
-            sums: Sums::open(map("SUMS")?)?,
-            sockets: Sockets::open(map("SOCKETS")?)?,
+            flows: Flows::open(self.map("FLOWS")?)?,
+            sums: Sums::open(self.map("SUMS")?)?,
+            sockets: Sockets::open(self.map("SOCKETS")?)?,
         }))
+    }
+
+    /// The pinned map of that name.
+    fn map(&self, name: &str) -> Result<Map, PinError> {
+        let path = self.directory.join(name);
+        MapData::from_pin(&path).and_then(Map::from_map_data).map_err(|answer| PinError::Map { path, answer })
     }
 
     /// Whether the pins are this very interface's, not those of an earlier one
@@ -273,6 +280,10 @@ pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachErro
         let error = if link.is_some() { PinError::Missing } else { PinError::Unknown };
         return Err(error(pins.interface).into());
     }
+    // What is not a map of this version has no flows that we know how to end.
+    if let Ok(Ok(flows)) = pins.map("FLOWS").map(Flows::open) {
+        end(&flows).await;
+    }
     if let Some(link) = link {
         let mut undo = Undo::default();
         let markers = pins.markers();
@@ -294,6 +305,16 @@ pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachErro
     }
     pins.remove()?;
     Ok(())
+}
+
+/// Has the streams end before their next batch, which would leave without
+/// headers, and waits a while for those that are in the middle of one.
+async fn end(flows: &Flows) {
+    flows.ask_to_leave();
+    let deadline = Instant::now() + LEAVING_PATIENCE;
+    while flows.is_in_use() && Instant::now() < deadline {
+        sleep(LEAVING_LOOK).await;
+    }
 }
 
 /// Every attached interface's maps in this network namespace, by name.

@@ -114,7 +114,7 @@ pub async fn run(options: &Options, stop: Stop) -> Result<Report> {
     };
     let progress = progress::Bar::new(&player, options.json);
     let sender = player.start(source, setup.flows)?;
-    let ended = progress.follow(sender, &stop, setup.log).await?;
+    let ended = progress.follow(sender, setup.log).await?;
     if let Some(index) = ended.index {
         keep(&index);
     }

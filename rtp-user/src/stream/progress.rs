@@ -4,7 +4,7 @@ use super::{
     play::{Ended, Play, Progress},
     setup::Log,
 };
-use crate::{pace::Rate, stop::Stop};
+use crate::pace::Rate;
 use anyhow::{Context, Result};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -13,7 +13,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    signal::unix::{SignalKind, signal},
     sync::oneshot,
     time::{MissedTickBehavior, interval},
 };
@@ -46,22 +45,13 @@ impl Bar {
         Self { shown: bar, seen: Arc::clone(&play.progress), total, rate, begun: Instant::now() }
     }
 
-    /// Draws until the sender has ended; SIGINT and SIGTERM stop it.
-    pub async fn follow(
-        self,
-        mut sender: oneshot::Receiver<Ended>,
-        stop: &Stop,
-        mut log: Log,
-    ) -> Result<Ended> {
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut terminated = signal(SignalKind::terminate())?;
+    /// Draws until the sender has ended.
+    pub async fn follow(self, mut sender: oneshot::Receiver<Ended>, mut log: Log) -> Result<Ended> {
         let mut redraw = interval(REDRAW);
         redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let ended = loop {
             tokio::select! {
                 ended = &mut sender => break ended,
-                _ = interrupted.recv() => stop.set(),
-                _ = terminated.recv() => stop.set(),
                 () = log.show() => {}
                 _ = redraw.tick() => self.draw(),
             }

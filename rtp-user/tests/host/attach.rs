@@ -3,7 +3,7 @@
 use crate::support::{
     Capture, Ended, Net, Running, State, Stream,
     expect::number,
-    media::{sample, sample_path},
+    media::{Rate, sample, sample_path},
     wait_for,
 };
 use rustix::process::Signal;
@@ -38,10 +38,10 @@ fn pins(net: &Net) -> PathBuf {
 }
 
 /// A stream without end.
-fn endless(net: &Net) -> Running {
+fn endless(net: &Net, pace: &str) -> Running {
     let path = sample_path();
     let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
-    net.start_stream(&[&arguments[..], &["--loop"]].concat())
+    net.start_stream(&[&arguments[..], &["--loop", "--pace", pace]].concat())
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn streams_through_an_attached_interface() {
     for play in ["first", "second", "after a killed one"] {
         if play == "after a killed one" {
             let capture = Capture::start(&net.b, "vb", &[5004]);
-            let running = endless(&net);
+            let running = endless(&net, "pcr");
             wait_for("a packet", || (capture.len() > 0).then_some(()));
             running.signal(Signal::KILL);
             running.wait();
@@ -118,31 +118,59 @@ fn no_slot_left() {
     drop(attached);
 }
 
-#[test]
-fn detached_under_a_stream() {
+/// The stream ends by itself, and nothing leaves without a header.
+fn detached_under_a_stream(pace: &str) {
     let net = Net::direct();
+    net.slow_down();
     let before = State::of(&net.a);
     let attached = Attached::new(&net, &[]);
     let capture = Capture::start(&net.b, "vb", &[5004]);
     let destination = "198.18.0.2:5004".parse().expect("an address");
-    let running = endless(&net);
+    let running = endless(&net, pace);
     wait_for("a packet", || capture.so_far(destination).pop());
     krtp(&net, &["detach", "va"]).well();
     let ended = running.wait();
     let line = ended.failure();
-    assert!(line.contains("did not pass the krtp program") && line.contains("detached"), "{line}");
+    assert!(line.contains("the interface to 198.18.0.2:5004 was detached"), "--pace {pace}: {line}");
     let report = ended.json();
-    assert_eq!(report["ended"], "failed", "{report}");
+    assert_eq!(report["ended"], "failed", "--pace {pace}: {report}");
     let packets = number(&report, "packets");
     let datagrams = capture.datagrams(destination, packets);
     let headed = datagrams.iter().take_while(|datagram| datagram.rtp().is_ok()).count();
-    assert_eq!(headed, packets, "packets with headers, and reported");
-    // The sender notices after the batch that found no program any more: here
-    // seven packets, as they are paced.
-    let bare = datagrams.len() - headed;
-    assert!(bare <= 7, "{bare} packets left without a header");
-    assert_eq!(State::of(&net.a), before);
+    assert_eq!(headed, packets, "--pace {pace}: packets with a header");
+    assert_eq!(datagrams.len(), headed, "--pace {pace}: packets that left without a header");
+    assert_eq!(State::of(&net.a), before, "--pace {pace}");
     drop(attached);
+}
+
+#[test]
+fn detached_under_a_paced_stream() {
+    detached_under_a_stream("pcr");
+}
+
+#[test]
+fn detached_under_an_unpaced_stream() {
+    detached_under_a_stream("none");
+}
+
+/// A stream that brought its own program goes on under an attached one.
+#[test]
+fn attached_under_a_stream() {
+    let net = Net::direct();
+    let before = State::of(&net.a);
+    let file = sample();
+    let stream = Stream {
+        rate: Some(Rate::of_bits(8_000_000)),
+        ..Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004")
+    };
+    let capture = Capture::start(&net.b, "vb", &[5004]);
+    let running = stream.start(&net, &sample_path(), &["--pace", "8000000", "--engine", "kernel"]);
+    wait_for("a packet", || capture.so_far(stream.destination).pop());
+    let attached = Attached::new(&net, &[]);
+    let report = running.wait().well().json();
+    stream.arrives("under an attached program", &capture, &report, 0);
+    drop(attached);
+    assert_eq!(State::of(&net.a), before);
 }
 
 /// The pins of an interface that is gone are removed by name, and do not stand

@@ -18,7 +18,7 @@ use std::{
 /// What begins each of its datagrams. Read as RTP it is of version 1.
 const BEGIN: &[u8] = b"bystander";
 /// Octets of a datagram.
-const LENGTH: i32 = 400;
+const LENGTH: u16 = 400;
 /// The number by which krtp's program knows its packets, in `SO_PRIORITY`.
 const MARK: i32 = 0xa500_0000_u32.cast_signed();
 
@@ -49,7 +49,7 @@ fn beside(source: SocketAddr, destination: SocketAddr, kind: Kind) -> Socket {
         set(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PRIORITY, priority);
     }
     if kind.batch > 1 {
-        set(socket.as_raw_fd(), libc::IPPROTO_UDP, libc::UDP_SEGMENT, LENGTH);
+        set(socket.as_raw_fd(), libc::IPPROTO_UDP, libc::UDP_SEGMENT, LENGTH.into());
     }
     socket
 }
@@ -71,7 +71,7 @@ fn set(socket: RawFd, level: i32, option: i32, value: i32) {
 /// Datagram `number` of the bystander.
 fn datagram(number: usize) -> Vec<u8> {
     let mut octets = [BEGIN, &(number as u64).to_be_bytes()].concat();
-    octets.resize(LENGTH as usize, number as u8);
+    octets.resize(LENGTH.into(), number as u8);
     octets
 }
 

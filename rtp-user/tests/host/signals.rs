@@ -7,6 +7,7 @@ use rustix::process::Signal;
 fn stop(engine: &str, pace: &str, signal: Signal) {
     let name = format!("{engine} engine, --pace {pace}, {signal:?}");
     let net = Net::resolving();
+    net.slow_down();
     let before = State::of(&net.a);
     let capture = Capture::start(&net.b, "vb", &[5004]);
     let destination = "198.18.0.2:5004".parse().expect("an address");

@@ -16,7 +16,7 @@ use proptest::{
 };
 use rtp_common::{
     carrier,
-    reason::{Drop, Skip},
+    reason::{Drop, SKIPS, Skip},
 };
 use std::cell::RefCell;
 

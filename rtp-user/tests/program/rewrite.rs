@@ -5,7 +5,7 @@ use crate::{
     rig::{Counters, Expected, Rig, carrying, expected, settings},
 };
 use krtp::kernel::object::BY_SLOT;
-use rtp_common::{flow::FlowState, timeline::Piece};
+use rtp_common::{flow::FlowState, reason::SKIPS, timeline::Piece};
 
 /// Payload lengths: one and seven MPEG-TS packets, odd ones, and the longest
 /// for 1,500 octets of IPv4.

@@ -6,7 +6,7 @@ use crate::{
     rig::{Counters, DROPPED, Rig, carrying, expected, settings},
 };
 use krtp::kernel::object::BY_SLOT;
-use rtp_common::reason::Drop;
+use rtp_common::reason::{Drop, SKIPS};
 
 /// A packet, by name.
 pub type Named = (String, Vec<u8>);

@@ -6,7 +6,7 @@ use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 use std::{
     fs,
     io::{self, Read},
-    net::{SocketAddr, UdpSocket},
+    net::{Ipv6Addr, SocketAddr},
     path::Path,
     sync::{
         Arc, Mutex,
@@ -35,7 +35,7 @@ pub struct Capture {
     stop: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
     /// Keeps the port open: its host answers nothing with "port unreachable".
-    sinks: Vec<UdpSocket>,
+    sinks: Vec<Socket>,
 }
 
 impl Capture {
@@ -43,8 +43,10 @@ impl Capture {
     pub fn start(namespace: &Namespace, interface: &str, ports: &[u16]) -> Self {
         let index = namespace.index_of(interface);
         let (socket, sinks) = namespace.inside(|| {
-            let sink = |port| UdpSocket::bind(("::", port)).expect("a free port in a namespace of ours");
-            (open(index).expect("root may open packet sockets"), ports.iter().copied().map(sink).collect())
+            (
+                open(index).expect("root may open packet sockets"),
+                ports.iter().map(|port| sink(*port)).collect(),
+            )
         });
         let frames = Frames::default();
         let stop = Arc::new(AtomicBool::new(false));
@@ -125,6 +127,15 @@ fn open(index: u32) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// A socket on `port` of both families. Another test's child may hold the one
+/// before for a moment, between `fork` and `exec`.
+fn sink(port: u16) -> Socket {
+    let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP)).expect("UDP");
+    socket.set_reuse_address(true).expect("SO_REUSEADDR");
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into()).expect("a namespace of our own");
+    socket
+}
+
 /// What leaves the interface would be seen a second time on a loopback.
 fn ignore_outgoing(socket: &Socket) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -154,11 +165,17 @@ fn packet_address(index: u32) -> SockAddr {
     unsafe { SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as libc::socklen_t) }
 }
 
+/// A test bounds what it captures, and must not take the host's memory.
+const MOST: usize = 1 << 30;
+
 fn read(mut socket: Socket, frames: &Mutex<Vec<(Instant, Vec<u8>)>>, stop: &AtomicBool) {
     let mut buffer = vec![0; 1 << 17];
+    let mut taken = 0;
     while !stop.load(Ordering::Acquire) {
         match socket.read(&mut buffer) {
             Ok(octets) => {
+                taken += octets;
+                assert!(taken < MOST, "more than {MOST} octets captured");
                 let frame = (Instant::now(), buffer[..octets].to_vec());
                 frames.lock().expect("nobody panics with it").push(frame);
             }

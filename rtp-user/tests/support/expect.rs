@@ -1,5 +1,4 @@
 //! What must be on the wire, and what krtp must have said of it.
-#![expect(clippy::cast_possible_truncation, reason = "sequence numbers and timestamps wrap")]
 
 use super::{
     Capture, Running,

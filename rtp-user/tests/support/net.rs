@@ -188,6 +188,13 @@ impl Net {
         self.b.wait_until_up("vb2");
     }
 
+    /// Lets no more than 40 Mb/s through the sender's interface: who sends as
+    /// fast as possible is held up, and a test can bound what it captures.
+    pub fn slow_down(&self) {
+        let shape = ["rate", "40mbit", "burst", "64k", "limit", "10m"];
+        self.a.run("tc", &[&["qdisc", "add", "dev", VA, "root", "tbf"], &shape[..]].concat());
+    }
+
     /// Starts `krtp stream ARGUMENTS --json` at the sender's.
     #[track_caller]
     pub fn start_stream(&self, arguments: &[&str]) -> Running {

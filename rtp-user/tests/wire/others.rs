@@ -72,3 +72,24 @@ fn two_streams_of_two_processes() {
         assert_eq!(report["path"], "tcx, batches through the segmenter", "{name}");
     }
 }
+
+/// A qdisc slower than the sender: what waits in it holds the sender up, and
+/// nothing is lost.
+#[test]
+fn a_slow_qdisc_holds_the_sender_up() {
+    let net = Net::direct();
+    net.slow_down();
+    let before = net.a.run("tc", &["qdisc", "show", "dev", "va"]);
+    let file = sample();
+    for destination in ["198.18.0.2:5004", "[2001:2::2]:5004"] {
+        let source = if destination.starts_with('[') { "[2001:2::1]:0" } else { "198.18.0.1:0" };
+        let stream = Stream::of_ts(&file, source, destination);
+        let capture = Capture::start(&net.b, "vb", &[5004]);
+        let options = ["--pace", "none", "--engine", "kernel"];
+        let report = stream.send(destination, &net, &sample_path(), &options, &capture);
+        let seconds = report["seconds"].as_f64().expect("a number");
+        // 1.5 MB last 0.3 s at 40 Mb/s; what still waits when the sender is done is a buffer's worth.
+        assert!(seconds > 0.15, "{destination}: the sender did not wait: {report}");
+    }
+    assert_eq!(net.a.run("tc", &["qdisc", "show", "dev", "va"]), before);
+}
