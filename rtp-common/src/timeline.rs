@@ -72,6 +72,17 @@ pub const fn choose(pieces: &[Piece; 2], number: u64) -> &Piece {
     if since_1 < since_0 { &pieces[1] } else { &pieces[0] }
 }
 
+/// Lays `piece` over the older of a flow's two pieces; the first piece of all,
+/// which begins with packet 0, over both. The newer one stays for packets that
+/// are still on their way.
+pub fn lay(pieces: &mut [Piece; 2], piece: Piece) {
+    if piece.first == 0 {
+        *pieces = [piece; 2];
+    } else {
+        pieces[usize::from(pieces[1].first < pieces[0].first)] = piece;
+    }
+}
+
 /// `numerator / denominator` as 32.32 fixed point, rounded to nearest: the
 /// whole part and the fraction. `None` when the ratio needs more than 32 bits.
 pub fn step(numerator: u128, denominator: u128) -> Option<(u32, u32)> {
@@ -87,7 +98,7 @@ pub fn step(numerator: u128, denominator: u128) -> Option<(u32, u32)> {
 mod tests {
     extern crate std;
 
-    use super::{Piece, choose, step};
+    use super::{Piece, choose, lay, step};
     use proptest::prelude::*;
 
     proptest! {
@@ -150,6 +161,21 @@ mod tests {
             ([at(200), at(100)], u64::MAX / 4, 200),
         ] {
             assert_eq!(choose(&pieces, number).first, expected, "packet {number}");
+        }
+    }
+
+    #[test]
+    fn the_piece_before_the_newest_is_kept() {
+        let at = |first| Piece { first, timestamp: first as u32 + 7, ..Piece::default() };
+        let mut pieces = [Piece::default(); 2];
+        let mut before = None;
+        for first in [0, 10, 20, 30, 45] {
+            lay(&mut pieces, at(first));
+            assert_eq!(choose(&pieces, first), &at(first), "piece {first}");
+            if let Some(before) = before {
+                assert_eq!(choose(&pieces, first - 1), &at(before), "the packet before piece {first}");
+            }
+            before = Some(first);
         }
     }
 

@@ -27,7 +27,7 @@ mod room;
 mod segment;
 
 use aya_ebpf::{
-    bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC},
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},
     macros::classifier,
     programs::TcContext,
 };
@@ -39,20 +39,26 @@ use rtp_common::{carrier, reason::Skip};
 /// commit e420bed02507, v6.6).
 const NEXT: i32 = TC_ACT_UNSPEC;
 
-/// On an interface's egress.
+/// On an interface's egress: lets every bystander pass after one comparison.
 #[classifier]
 pub fn krtp_egress(ctx: TcContext) -> i32 {
     if !carrier::is_carrier(parse::priority(&ctx)) {
         return NEXT;
     }
-    carried(ctx.skb.skb)
+    // SAFETY: the context is the one we were called with.
+    unsafe { maps::PROGRAMS.tail_call(&ctx, 0) };
+    // Not reached while user space keeps the program there.
+    NEXT
 }
 
-/// What carries our mark. A function by itself, so that a bystander does not
-/// pay for the registers that it saves.
-#[inline(never)]
-fn carried(skb: *mut __sk_buff) -> i32 {
-    let ctx = TcContext::new(skb);
+/// What carries our mark: the entry of [`maps::PROGRAMS`].
+///
+/// A program by itself, because it writes packets directly. The verifier has
+/// such a program begin with making each cloned packet writable
+/// (`tc_cls_act_prologue`) and drop it where memory is short; all of TCP leaves
+/// in clones. The gate before it writes nothing, and touches no bystander.
+#[classifier]
+pub fn krtp_flow(ctx: TcContext) -> i32 {
     match flow::of_socket(&ctx) {
         Ok(flow) => handle(&ctx, &flow, parse::priority(&ctx)),
         Err(skip) => pass(skip),

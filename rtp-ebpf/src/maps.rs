@@ -5,13 +5,18 @@ use crate::flow::Flow;
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     btf_maps::{Array, PerCpuArray, SkStorage},
-    macros::btf_map,
+    macros::{btf_map, map},
+    maps::ProgramArray,
 };
 use rtp_common::{
     flow::{FlowState, Slot},
     reason::{SKIPS, Skip},
     sums::Ring,
 };
+
+/// At its only place, the program for what carries our mark.
+#[map]
+pub static PROGRAMS: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
 /// Slots where user space does not ask for another number at load.
 const DEFAULT_FLOWS: usize = 64;

@@ -19,6 +19,10 @@ use std::{
 
 /// Largest UDP payload of an IPv4 packet: what one `sendfile` can hand over.
 const MAX_BATCH_OCTETS: usize = 65_507;
+/// Longest payload to which the kernel makes room for a header:
+/// `bpf_skb_adjust_room` grows no packet beyond four pages (`SKB_MAX_ALLOC`),
+/// less what it keeps there for itself. Matters on a loopback only.
+pub const LONGEST_PAYLOAD: u32 = 15_800;
 /// `UDP_MAX_SEGMENTS` before Linux 6.9 (128 since, commit 1382e3b6a350).
 const MAX_BATCH_SEGMENTS: usize = 64;
 

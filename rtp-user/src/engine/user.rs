@@ -5,7 +5,7 @@ use super::{Checksum, Flow, SendError, Setting, Totals, check_mtu, is_refusal, s
 use crate::{media::plan::Batch, net::socket::FlowSocket, stop::Stop};
 use rtp_common::{
     header::{Header, LEN as HEADER},
-    timeline::{Piece, choose},
+    timeline::{self, Piece, choose},
 };
 use std::{
     io::{self, IoSlice},
@@ -111,8 +111,7 @@ impl UserFlow {
 
 impl Flow for UserFlow {
     fn lay(&mut self, piece: Piece) {
-        let older = usize::from(self.pieces[1].first < self.pieces[0].first);
-        self.pieces[older] = piece;
+        timeline::lay(&mut self.pieces, piece);
     }
 
     fn send(&mut self, source: &mut Source, batch: &Batch) -> Result<bool, SendError> {

@@ -7,7 +7,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use rtp_common::{
     flow::{FlowState, Slot},
     sums,
-    timeline::Piece,
+    timeline::{self, Piece},
 };
 use std::{
     io,
@@ -159,25 +159,18 @@ impl Flows {
         self.held().any(|(_, state)| Process::from_bits(state.owner).is_alive())
     }
 
-    /// Lays `piece` over the older of the two pieces of `slot`.
+    /// Lays `piece` as the newest of `slot`.
     pub fn lay(&self, slot: u32, piece: Piece) {
-        let pieces = self.read(slot).pieces;
-        let older = usize::from(pieces[1].first < pieces[0].first);
-        // SAFETY: a mapped entry. Packets of the older piece have passed: a
-        // piece is laid after the batches before it were sent.
-        unsafe { ptr::write_volatile(&raw mut (*self.0.entry(slot)).pieces[older], piece) };
-    }
-
-    /// Packets of `slot` that got their header so far.
-    pub fn packets(&self, slot: u32) -> u64 {
-        // SAFETY: a mapped, aligned field.
-        unsafe { ptr::read_volatile(&raw const (*self.0.entry(slot)).packets) }
-    }
-
-    /// Sets the batch's segmenter (zero: none).
-    pub fn set_segmenter(&self, slot: u32, ifindex: u32) {
-        // SAFETY: a mapped, aligned field.
-        unsafe { ptr::write_volatile(&raw mut (*self.0.entry(slot)).segmenter, ifindex) };
+        let before = self.read(slot).pieces;
+        let mut after = before;
+        timeline::lay(&mut after, piece);
+        for (place, (before, after)) in before.into_iter().zip(after).enumerate() {
+            if before != after {
+                // SAFETY: a mapped entry. Packets of the piece that goes have
+                // passed: batches before it were sent long ago.
+                unsafe { ptr::write_volatile(&raw mut (*self.0.entry(slot)).pieces[place], after) };
+            }
+        }
     }
 
     fn owner(&self, slot: u32) -> &AtomicU64 {

@@ -3,11 +3,16 @@
 use super::maps::{Flows, MapError, Sockets, Sums};
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
+    maps::ProgramArray,
     programs::{ProgramError, SchedClassifier},
 };
 
 /// Name of the program that is attached.
 pub const EGRESS: &str = "krtp_egress";
+/// Name of the program that it calls for what is ours.
+const FLOW: &str = "krtp_flow";
+/// The map through which it does.
+pub(super) const PROGRAMS: &str = "PROGRAMS";
 /// Name of the program for `BPF_PROG_TEST_RUN`.
 pub const BY_SLOT: &str = "krtp_by_slot";
 
@@ -69,6 +74,8 @@ impl Object {
                 |error| if is_permission(&error) { LoadError::Privilege } else { LoadError::Kernel(error) },
             )?;
         verify(&mut ebpf, EGRESS)?;
+        verify(&mut ebpf, FLOW)?;
+        place(&mut ebpf)?;
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
         let maps = Maps {
             flows: Flows::open(take("FLOWS")?)?,
@@ -91,6 +98,17 @@ impl Object {
 fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, LoadError> {
     let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
     program.try_into().map_err(|_| LoadError::Missing(name))
+}
+
+/// Puts the program for flows where the attached one calls it. The map stays
+/// with `ebpf`: the kernel empties it when its last user goes.
+fn place(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    let kind = |error| LoadError::Map(MapError::Kind(error));
+    let refused = |source| LoadError::Verifier { name: FLOW, source };
+    let flow = program(ebpf, FLOW)?.fd().map_err(refused)?.try_clone();
+    let flow = flow.map_err(|error| refused(ProgramError::IOError(error)))?;
+    let map = ebpf.map_mut(PROGRAMS).ok_or(LoadError::Missing(PROGRAMS))?;
+    ProgramArray::try_from(map).and_then(|mut programs| programs.set(0, &flow, 0)).map_err(kind)
 }
 
 /// Has the kernel verify and load a program.

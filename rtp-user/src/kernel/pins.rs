@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! /sys/fs/bpf/krtp/eth0@1/             interface @ network namespace (its cookie)
-//!     FLOWS SUMS SOCKETS SKIPPED      the maps
+//!     FLOWS SUMS SOCKETS SKIPPED PROGRAMS   the maps
 //!     link                            the tcx link (where the kernel has tcx)
 //!     ifindex-2                       a directory: which interface it was
 //!     filter-49152-1                  a directory: the clsact filter (where not)
@@ -13,7 +13,7 @@
 use super::{
     attach::{AttachError, Hung, hang, make_segmenter},
     maps::{Flows, MapError, Sockets, Sums},
-    object::{Maps, Object},
+    object::{Maps, Object, PROGRAMS},
     segmenter::{self, Holder},
     undo::Undo,
 };
@@ -256,6 +256,9 @@ fn pin_maps(object: &Object, pins: &Pins) -> Result<(), PinError> {
         vec![("FLOWS", maps.flows.data()), ("SUMS", maps.sums.data()), ("SOCKETS", maps.sockets.data())];
     if let Some(Map::PerCpuArray(skipped)) = object.ebpf.map("SKIPPED") {
         named.push(("SKIPPED", skipped));
+    }
+    if let Some(Map::ProgramArray(programs)) = object.ebpf.map(PROGRAMS) {
+        named.push((PROGRAMS, programs));
     }
     for (name, data) in named {
         let path = pins.directory.join(name);

@@ -5,13 +5,6 @@ pub const PAYLOAD_MIN: u32 = 16;
 /// Most payload octets a packet may be asked to have; with all its headers it
 /// still fits an IP packet.
 pub const PAYLOAD_MAX: u32 = 65_000;
-/// Fewest payload octets that the kernel engine can put a header before. A
-/// plan keeps every packet at or above it, if the file as a whole allows.
-pub const SHORTEST: u32 = 8;
-
-// A packet that lends SHORTEST octets to the last one must keep as many.
-const _: () = assert!(PAYLOAD_MIN >= 2 * SHORTEST);
-
 /// Why a file cannot be cut into packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -25,7 +18,6 @@ pub enum PlanError {
 
 /// The packets of a file: each of `payload` octets, the last with what is left.
 ///
-/// Should 1 to 7 octets be left, the packet before the last lends it 8 of its own.
 /// Packets are counted from zero; every question has an answer, also one for a
 /// packet after the last: it begins at the file's end and is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +25,6 @@ pub struct Plan {
     len: u64,
     payload: u32,
     packets: u64,
-    /// Whether the packet before the last lends to the last.
-    lends: bool,
 }
 
 /// Packets that may leave in one GSO batch: equally long, but for the last
@@ -61,9 +51,7 @@ impl Plan {
             return Err(PlanError::Empty);
         }
         let packets = len.div_ceil(payload.into());
-        let left = len % u64::from(payload);
-        let lends = packets > 1 && (1..u64::from(SHORTEST)).contains(&left);
-        Ok(Self { len, payload, packets, lends })
+        Ok(Self { len, payload, packets })
     }
 
     /// Packets in all.
@@ -83,11 +71,7 @@ impl Plan {
 
     /// Offset in the file of `packet`'s first octet.
     pub fn octet(&self, packet: u64) -> u64 {
-        if packet >= self.packets {
-            return self.len;
-        }
-        let start = packet * u64::from(self.payload);
-        if self.lends && packet + 1 == self.packets { start - u64::from(SHORTEST) } else { start }
+        if packet < self.packets { packet * u64::from(self.payload) } else { self.len }
     }
 
     /// Payload octets of `packet`.
@@ -96,21 +80,11 @@ impl Plan {
         u32::try_from(octets).expect("a packet holds no more than its payload size")
     }
 
-    /// Payload octets of the shortest packet: below [`SHORTEST`] only if the
-    /// whole file is.
-    pub fn min_packet(&self) -> u32 {
-        let last = self.packets - 1;
-        self.len_of(last).min(self.len_of(last.saturating_sub(1)))
-    }
-
     /// The packets from `first` on that may leave as one batch, at most `max`.
     /// Empty after the last packet.
     pub fn batch(&self, first: u64, max: usize) -> Batch {
-        let full = self.len / u64::from(self.payload) - u64::from(self.lends);
-        let equal = full.saturating_sub(first);
-        // A shorter packet ends its batch, as GSO takes it for the last segment.
-        let shorter = u64::from(first.saturating_add(equal) < self.packets);
-        let packets = usize::try_from(equal + shorter).map_or(max, |packets| packets.min(max));
+        let left = self.packets.saturating_sub(first);
+        let packets = usize::try_from(left).map_or(max, |left| left.min(max));
         let offset = self.octet(first);
         let end = self.octet(first.saturating_add(packets as u64));
         let octets = usize::try_from(end - offset).expect("krtp's machines address what they send");
@@ -120,21 +94,13 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::{Batch, PAYLOAD_MAX, PAYLOAD_MIN, Plan, PlanError, SHORTEST};
+    use super::{Batch, PAYLOAD_MAX, PAYLOAD_MIN, Plan, PlanError};
     use proptest::prelude::*;
 
     /// The packets' lengths, by handing out octets one packet after another.
     fn naive(len: u64, payload: u32) -> Vec<u32> {
         let (len, payload) = (usize::try_from(len).unwrap(), payload as usize);
-        let mut lengths: Vec<u32> =
-            vec![0u8; len].chunks(payload).map(|chunk| u32::try_from(chunk.len()).unwrap()).collect();
-        if let [.., before, last] = lengths.as_mut_slice()
-            && *last < SHORTEST
-        {
-            *before -= SHORTEST;
-            *last += SHORTEST;
-        }
-        lengths
+        vec![0u8; len].chunks(payload).map(|chunk| u32::try_from(chunk.len()).unwrap()).collect()
     }
 
     /// Lengths of a few packets, many of them just about a whole number.
@@ -151,7 +117,6 @@ mod tests {
             let plan = Plan::new(len, payload).unwrap();
             let expected = naive(len, payload);
             prop_assert_eq!(plan.packets(), expected.len() as u64);
-            prop_assert_eq!(plan.min_packet(), *expected.iter().min().unwrap());
             let mut offset = 0;
             for (packet, &length) in (0..).zip(&expected) {
                 prop_assert_eq!(plan.octet(packet), offset);
@@ -159,12 +124,6 @@ mod tests {
                 offset += u64::from(length);
             }
             prop_assert_eq!(offset, len);
-        }
-
-        #[test]
-        fn every_packet_is_long_enough_if_the_file_is((len, payload) in sizes()) {
-            let plan = Plan::new(len, payload).unwrap();
-            prop_assert_eq!(plan.min_packet() < SHORTEST, len < u64::from(SHORTEST));
         }
 
         #[test]
@@ -203,28 +162,20 @@ mod tests {
 
     #[test]
     fn the_last_packets_are_cut_as_told() {
-        let cases: [(&str, u64, u32, &[u32]); 8] = [
+        let cases: [(&str, u64, u32, &[u32]); 7] = [
             ("seven transport packets", 1316, 1316, &[1316]),
             ("one left over", 1316 + 188, 1316, &[1316, 188]),
             ("eight octets left", 40, 32, &[32, 8]),
-            ("seven octets left", 39, 32, &[24, 15]),
-            ("one octet left", 33, 32, &[24, 9]),
-            ("one octet left of the smallest", 17, 16, &[8, 9]),
-            ("lent by the middle one", 65, 32, &[32, 24, 9]),
-            ("less than eight in all", 3, 16, &[3]),
+            ("one octet left", 33, 32, &[32, 1]),
+            ("one octet left of the smallest", 17, 16, &[16, 1]),
+            ("two and one octet", 65, 32, &[32, 32, 1]),
+            ("less than one in all", 3, 16, &[3]),
         ];
         for (case, len, payload, expected) in cases {
             let plan = Plan::new(len, payload).unwrap();
             let lengths: Vec<u32> = (0..plan.packets()).map(|packet| plan.len_of(packet)).collect();
             assert_eq!(lengths, expected, "{case}");
         }
-    }
-
-    #[test]
-    fn a_packet_that_lends_ends_its_batch() {
-        let plan = Plan::new(65, 32).unwrap();
-        assert_eq!(plan.batch(0, 64), Batch { first: 0, offset: 0, octets: 56, packets: 2 });
-        assert_eq!(plan.batch(2, 64), Batch { first: 2, offset: 56, octets: 9, packets: 1 });
     }
 
     #[test]

@@ -5,15 +5,12 @@ use super::{EngineChoice, Options};
 use crate::{
     engine::{
         Checksum, Flow, Setting,
-        kernel::{KernelFlow, Path},
+        kernel::{KernelFlow, LONGEST_PAYLOAD, Path},
         user::UserFlow,
     },
     kernel::attach::{Attachment, Hook},
     line::one_line,
-    media::{
-        Media,
-        plan::{Plan, SHORTEST},
-    },
+    media::{Media, plan::Plan},
     net::{
         netlink::{Link, Netlink},
         route::{self, NextHop},
@@ -291,9 +288,9 @@ struct Hung {
 
 async fn try_kernel(netlink: &Netlink, ways: &[Way], plan: &Plan) -> Result<Kernel> {
     ensure!(
-        plan.min_packet() >= SHORTEST,
-        "a payload of {} octets is too short for it (at least {SHORTEST})",
-        plan.min_packet()
+        plan.payload() <= LONGEST_PAYLOAD,
+        "a payload of {} octets is too long for it (at most {LONGEST_PAYLOAD})",
+        plan.payload()
     );
     crate::kernel::check_version()?;
     let mut interfaces = BTreeMap::new();

@@ -73,14 +73,7 @@ impl Rate {
 }
 
 /// How a file of `length` octets must be cut: `payload` octets each, the rest in
-/// the last; a last one of less than eight octets gets eight from the one before.
+/// the last.
 pub fn cut(length: usize, payload: usize) -> Vec<Range<usize>> {
-    let mut cuts: Vec<usize> = (0..length).step_by(payload).collect();
-    if let [.., _, last] = cuts.as_mut_slice()
-        && length - *last < 8
-    {
-        *last -= 8;
-    }
-    let ends = cuts.iter().skip(1).copied().chain([length]);
-    cuts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+    (0..length).step_by(payload).map(|start| start..length.min(start + payload)).collect()
 }

@@ -31,7 +31,7 @@ fn odd_payloads() {
     }
 }
 
-/// The last packet is short, and never too short for the kernel engine.
+/// The last packet is shorter than what the program takes in hand of a payload.
 #[test]
 fn tails_of_one_to_nine_octets() {
     let net = Net::resolving();
@@ -59,7 +59,7 @@ fn the_smallest_payload() {
 fn tiny_files() {
     let net = Net::resolving();
     let file = noise(2641);
-    for length in [8, 9, 1315, 1316, 1317, 1323, 1324, 2632, 2633, 2641] {
+    for length in [1, 7, 8, 9, 1315, 1316, 1317, 1323, 1324, 2632, 2633, 2641] {
         send(&net, "kernel", IPV4, &file[..length], 1316);
     }
     for length in [1, 7, 8, 1317] {
@@ -67,17 +67,30 @@ fn tiny_files() {
     }
 }
 
-/// What is too short for the kernel engine goes by the other, and says why.
+/// What is too long for the kernel engine goes by the other, and says why.
 #[test]
-fn a_file_of_seven_octets() {
-    let net = Net::resolving();
-    let path = net.krtp.file("seven", &noise(7));
-    let path = path.to_str().expect("a name");
-    let arguments = [path, "--to", "198.18.0.2:5004", "--pt", "96", "--clock-rate", "90000"];
-    let arguments = [&arguments[..], &["--payload", "1316", "--pace", "none", "--engine"]].concat();
-    let report = net.stream(&[&arguments[..], &["auto"]].concat()).well().json();
+fn the_longest_payload() {
+    let net = Net::direct();
+    let file = noise(16_000 * 5);
+    let path = net.krtp.file("noise", &file);
+    let address = |text: &str| text.parse().expect("an address");
+    let shape = ["--pt", "96", "--clock-rate", "90000", "--pace", "none"];
+    for (ip, payload) in [("127.0.0.1", 15_800), ("[::1]", 15_800)] {
+        let source = address(&format!("{ip}:0"));
+        let stream = Stream::of_raw(&file, payload, source, address(&format!("{ip}:5004")));
+        let payload = payload.to_string();
+        let options = [&shape[..], &["--engine", "kernel", "--payload", &payload]].concat();
+        let capture = Capture::start(&net.a, "lo", &[5004]);
+        stream.send(ip, &net, &path, &options, &capture);
+    }
+    let arguments = [path.to_str().expect("a name"), "--to", "127.0.0.1:5004", "--payload", "15801"];
+    let arguments = [&arguments[..], &shape].concat();
+    let report = net.stream(&arguments).well().json();
     assert_eq!(report["engine"], "user");
-    assert!(report["path"].as_str().is_some_and(|path| path.contains("7 octets is too short")), "{report}");
-    let refused = net.stream(&[&arguments[..], &["kernel"]].concat());
-    assert!(refused.failure().contains("7 octets is too short"), "{refused:?}");
+    assert!(
+        report["path"].as_str().is_some_and(|path| path.contains("15801 octets is too long")),
+        "{report}"
+    );
+    let refused = net.stream(&[&arguments[..], &["--engine", "kernel"]].concat());
+    assert!(refused.failure().contains("15801 octets is too long"), "{refused:?}");
 }
