@@ -131,7 +131,7 @@ mod tests {
         #[test]
         fn departures_follow_the_gap(gap in 1u32..1_000_000_000, fraction: u32, distance in 0u64..1 << 31) {
             let piece = Piece { departure: 1 << 40, gap, gap_fraction: fraction, ..Piece::default() };
-            let exact = u128::from(distance) * ((u128::from(gap) << 32) + u128::from(fraction)) >> 32;
+            let exact = (u128::from(distance) * ((u128::from(gap) << 32) + u128::from(fraction))) >> 32;
             prop_assert_eq!(u128::from(piece.departure(distance)), (1u128 << 40) + exact);
         }
     }

@@ -62,3 +62,18 @@ fn the_report_in_words() {
     assert!(ended.stdout.starts_with("stopped after "), "{ended:?}");
     assert!(ended.stderr.contains("kernel engine on va: "), "{ended:?}");
 }
+
+/// Before the first packet, too: what is set up by then is taken away again.
+#[test]
+fn stopped_while_it_is_set_up() {
+    let net = Net::direct();
+    let before = State::of(&net.a);
+    let path = sample_path();
+    let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
+    let running = net.start_stream(&[&arguments[..], &["--loop"]].concat());
+    wait_for("segmenter", || net.a.ip(&["-o", "link"]).contains("krtp0@va").then_some(()));
+    running.signal(Signal::TERM);
+    let ended = running.wait().well();
+    assert_eq!(ended.json()["ended"], "stopped", "{ended:?}");
+    assert_eq!(State::of(&net.a), before);
+}
