@@ -27,10 +27,10 @@ pub fn redirect(ctx: &TcContext, flow: &Flow, priority: u32) -> Result<i32, Drop
     }
     let batch = BATCH.get_ptr_mut(0).ok_or(Drop::Segmenter)?;
     let first = carrier::decode(priority, settings.next_number);
+    let cookie = settings.cookie;
     // SAFETY: this CPU's entry, see `maps::Batch`.
-    let again = unsafe { (*batch).is(flow, first) && (*batch).next_number == first };
+    let again = unsafe { (*batch).is(cookie, first) && (*batch).next_number == first };
     if !again {
-        let cookie = settings.cookie;
         // SAFETY: as above; aligned fields of an array map's value.
         unsafe {
             *batch = Batch { first, next_number: first, cookie };
@@ -49,11 +49,12 @@ pub fn redirect(ctx: &TcContext, flow: &Flow, priority: u32) -> Result<i32, Drop
 /// is the next of the batch that passes on this CPU, or a datagram by itself.
 #[inline(always)]
 pub fn number(flow: &Flow, priority: u32) -> (u64, bool) {
-    let first = carrier::decode(priority, flow.settings().next_number);
+    let settings = flow.settings();
+    let first = carrier::decode(priority, settings.next_number);
     if let Some(batch) = BATCH.get_ptr_mut(0) {
         // SAFETY: this CPU's entry, see `maps::Batch`.
         unsafe {
-            if (*batch).is(flow, first) {
+            if (*batch).is(settings.cookie, first) {
                 let number = (*batch).next_number;
                 (*batch).next_number = number + 1;
                 return (number, false);

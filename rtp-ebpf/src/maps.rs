@@ -1,7 +1,6 @@
 //! The maps. `FLOWS` and `SUMS` are shared memory with user space; bpftool
 //! prints them by field name from their BTF.
 
-use crate::flow::Flow;
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     btf_maps::{Array, PerCpuArray, SkStorage},
@@ -57,12 +56,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Whether this is the batch of `flow` whose first packet is `first`. To
-    /// compare priorities would not do: the entry outlives its batch, and they
+    /// Whether this is the batch of the flow of socket `cookie` whose first packet
+    /// is `first`. To compare priorities would not do: the entry outlives its batch, and they
     /// come again after 2^24 packets.
     #[inline(always)]
-    pub fn is(&self, flow: &Flow, first: u64) -> bool {
-        self.first == first && self.cookie == flow.settings().cookie
+    pub fn is(&self, cookie: u64, first: u64) -> bool {
+        self.first == first && self.cookie == cookie
     }
 }
 
