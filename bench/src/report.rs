@@ -162,9 +162,9 @@ impl Measured {
         }
         let program = self.bystander_program;
         text + &format!(
-            "\nbystander: sending from another socket through an interface that krtp is attached\n\
-             to, minus through one that it is not: hook and program. The program alone on such a packet\n\
-             (BPF_PROG_TEST_RUN, its loop included): {program:.0} ns.\n"
+            "\nbystander: sending from another socket through an interface that krtp is\n\
+             attached to, minus through one that it is not: hook and program. The program\n\
+             alone on such a packet (BPF_PROG_TEST_RUN, its loop included): {program:.0} ns.\n"
         )
     }
 }
