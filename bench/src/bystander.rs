@@ -34,25 +34,30 @@ pub struct Sample {
 }
 
 /// Sends from ordinary sockets, through an interface that krtp is attached to
-/// and through another one of its kind, in short turns. After half of the
-/// rounds the interfaces change their parts, so that what one of them has over
-/// the other falls out of the median.
+/// and through another one of its kind, in short turns. Then the interfaces
+/// change their parts and a sample is the mean of both, so that what one of
+/// them has over the other falls out.
 ///
 /// The difference is what a packet pays for the program and for its hook on
 /// the interface.
 pub fn sending(namespace: &Namespace, pair: &[Target; 2], rounds: u32) -> anyhow::Result<Vec<Sample>> {
-    let mut samples = Vec::new();
-    for (attached, rounds) in [(0, rounds.div_ceil(2)), (1, rounds / 2)] {
-        let _krtp = namespace.run(Attachment::for_now(namespace.netlink(), &pair[attached].link, 1))?;
-        let sockets = [pair[attached].socket()?, pair[1 - attached].socket()?];
-        for socket in &sockets {
-            send(socket, WARM_UP)?;
-        }
-        for _ in 0..rounds {
-            samples.push(sample(&sockets)?);
-        }
+    let one_way = samples(namespace, [&pair[0], &pair[1]], rounds)?;
+    let other_way = samples(namespace, [&pair[1], &pair[0]], rounds)?;
+    let mean = |(a, b): (Sample, Sample)| Sample {
+        attached: f64::midpoint(a.attached, b.attached),
+        unattached: f64::midpoint(a.unattached, b.unattached),
+    };
+    Ok(one_way.into_iter().zip(other_way).map(mean).collect())
+}
+
+/// With krtp attached to the first of the two.
+fn samples(namespace: &Namespace, pair: [&Target; 2], rounds: u32) -> anyhow::Result<Vec<Sample>> {
+    let _krtp = namespace.run(Attachment::for_now(namespace.netlink(), &pair[0].link, 1))?;
+    let sockets = [pair[0].socket()?, pair[1].socket()?];
+    for socket in &sockets {
+        send(socket, WARM_UP)?;
     }
-    Ok(samples)
+    (0..rounds).map(|_| sample(&sockets)).collect()
 }
 
 fn sample(sockets: &[Socket; 2]) -> anyhow::Result<Sample> {
