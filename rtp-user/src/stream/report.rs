@@ -189,7 +189,7 @@ impl fmt::Display for Report {
         for flow in &self.flows {
             writeln!(
                 f,
-                "  {}: ssrc 0x{:08x}, sequence {} to {}, timestamp {} to {}",
+                "  {}: ssrc 0x{:08x}, sequence {} to {},\n    timestamp {} to {}",
                 flow.destination,
                 flow.ssrc,
                 flow.first_sequence,
