@@ -1,7 +1,7 @@
 //! The kernel engine: `sendfile` hands over a batch, the program on the
 //! interface writes the headers.
 
-use super::{Flow, SendError, Setting, Totals, check_mtu, is_refusal, source::Source};
+use super::{Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal, source::Source};
 use crate::{
     kernel::{attach::SharedMaps, object::Maps},
     media::plan::Batch,
@@ -17,14 +17,10 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-/// Largest UDP payload of an IPv4 packet: what one `sendfile` can hand over.
-const MAX_BATCH_OCTETS: usize = 65_507;
 /// Longest payload to which the kernel makes room for a header:
 /// `bpf_skb_adjust_room` grows no packet beyond four pages (`SKB_MAX_ALLOC`),
 /// less what it keeps there for itself. Matters on a loopback only.
 pub const LONGEST_PAYLOAD: u32 = 15_800;
-/// `UDP_MAX_SEGMENTS` before Linux 6.9 (128 since, commit 1382e3b6a350).
-const MAX_BATCH_SEGMENTS: usize = 64;
 
 /// One flow of the kernel engine.
 #[derive(Debug)]
@@ -242,7 +238,7 @@ impl Flow for KernelFlow {
     }
 
     fn max_batch(&self) -> usize {
-        (MAX_BATCH_OCTETS / self.setting.payload as usize).clamp(1, MAX_BATCH_SEGMENTS)
+        batch_of(self.setting.payload as usize)
     }
 }
 

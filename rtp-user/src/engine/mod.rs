@@ -188,6 +188,16 @@ fn is_refusal(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ECONNREFUSED)
 }
 
+/// Largest UDP payload of an IPv4 packet: what one call can hand over.
+const MAX_BATCH_OCTETS: usize = 65_507;
+/// `UDP_MAX_SEGMENTS` before Linux 6.9 (128 since, commit 1382e3b6a350).
+const MAX_BATCH_SEGMENTS: usize = 64;
+
+/// Datagrams of `octets` that go into one batch; at least one.
+fn batch_of(octets: usize) -> usize {
+    (MAX_BATCH_OCTETS / octets).clamp(1, MAX_BATCH_SEGMENTS)
+}
+
 /// A flow of either engine.
 pub trait Flow: std::fmt::Debug + Send {
     /// Lays the next piece of the timeline. Packets before it have been sent.

@@ -1,7 +1,7 @@
 //! The user engine: headers built here, UDP GSO, no privilege. The same bytes
 //! on the wire.
 
-use super::{Checksum, Flow, SendError, Setting, Totals, check_mtu, is_refusal, source::Source};
+use super::{Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal, source::Source};
 use crate::{media::plan::Batch, net::socket::FlowSocket, stop::Stop};
 use rtp_common::{
     header::{Header, LEN as HEADER},
@@ -11,11 +11,6 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
 };
-
-/// Largest UDP payload of an IPv4 packet.
-const MAX_BATCH_OCTETS: usize = 65_507;
-/// `UDP_MAX_SEGMENTS` before Linux 6.9.
-const MAX_BATCH_SEGMENTS: usize = 64;
 
 /// One flow of the user engine.
 #[derive(Debug)]
@@ -145,6 +140,6 @@ impl Flow for UserFlow {
     }
 
     fn max_batch(&self) -> usize {
-        (MAX_BATCH_OCTETS / (self.setting.payload as usize + HEADER)).clamp(1, MAX_BATCH_SEGMENTS)
+        batch_of(self.setting.payload as usize + HEADER)
     }
 }
