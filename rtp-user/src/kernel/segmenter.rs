@@ -96,20 +96,37 @@ fn unfinished(link: &Link) -> Option<String> {
 
 /// Makes a segmenter on `lower` and returns its index.
 pub async fn create(netlink: &Netlink, lower: &Link, holder: Holder) -> Result<u32, NetlinkError> {
-    let links = netlink.links().await?;
-    let name = (0..=u32::MAX)
-        .map(|number| format!("krtp{number}"))
-        .find(|name| links.iter().all(|link| link.name != *name))
-        .expect("fewer interfaces than numbers");
-    let what = format!("making the segmenter {name} on {}", lower.name);
-    let message = LinkMacVlan::new(&name, lower.index, MacVlanMode::Private).arp(false).build();
-    netlink.handle().link().add(message).execute().await.map_err(NetlinkError::refused(what.clone()))?;
+    let (name, what) = make(netlink, lower).await?;
     let index = netlink.link_by_name(&name).await?.map(|link| link.index).unwrap_or_default();
     if let Err(error) = bring_up(netlink, index, holder).await {
         netlink.remove_link(index).await?;
         return Err(NetlinkError::refused(what)(error));
     }
     Ok(index)
+}
+
+/// How often a name may be taken by another krtp between our looking and our
+/// making.
+const TRIES: u32 = 16;
+
+/// Makes the macvlan under the first free name; the name, and what was done in
+/// words.
+async fn make(netlink: &Netlink, lower: &Link) -> Result<(String, String), NetlinkError> {
+    for tries_left in (0..TRIES).rev() {
+        let links = netlink.links().await?;
+        let name = (0..=u32::MAX)
+            .map(|number| format!("krtp{number}"))
+            .find(|name| links.iter().all(|link| link.name != *name))
+            .expect("fewer interfaces than numbers");
+        let what = format!("making the segmenter {name} on {}", lower.name);
+        let message = LinkMacVlan::new(&name, lower.index, MacVlanMode::Private).arp(false).build();
+        match netlink.handle().link().add(message).execute().await {
+            Ok(()) => return Ok((name, what)),
+            Err(error) if tries_left > 0 && is_errno(&error, libc::EEXIST) => {}
+            Err(error) => return Err(NetlinkError::refused(what)(error)),
+        }
+    }
+    unreachable!("the last try returns")
 }
 
 /// What the kernel does not take while it makes a link. No address, no ARP,
