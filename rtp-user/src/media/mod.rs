@@ -1,5 +1,6 @@
 //! What is sent: media files, how they are cut into packets, and what is kept of them.
 
+pub mod clock;
 pub mod error;
 pub mod identity;
 pub mod index;
