@@ -1,13 +1,17 @@
 //! The file that every row sends.
 
+use crate::rows::{CLOCK_RATE, PAYLOAD_TYPE};
 use anyhow::Context;
-use krtp::media::{
-    identity::Identity,
-    index::{Index, IndexBuilder},
-    plan::Plan,
+use krtp::{
+    engine::source::Source,
+    media::{
+        self,
+        identity::Identity,
+        library::{ClockWish, Library},
+        plan::Plan,
+    },
 };
 use memmap2::{Mmap, MmapOptions};
-use rtp_common::checksum::payload_sum;
 use std::{
     fs::File,
     io::{self, Read},
@@ -29,8 +33,7 @@ pub struct Media {
     pub memory: Mmap,
     /// How krtp cuts it.
     pub plan: Plan,
-    /// What krtp knows of a file that it played before.
-    pub index: Index,
+    identity: Identity,
 }
 
 impl Media {
@@ -46,11 +49,26 @@ impl Media {
         file.sync_all().with_context(what)?;
         // SAFETY: nobody else can open the file, and we never write to it again.
         let memory = unsafe { MmapOptions::new().populate().map(&file) }.with_context(what)?;
-        let plan = Plan::new(memory.len() as u64, PAYLOAD_U32)?;
-        let mut index = IndexBuilder::new(Identity::of(&file)?, PAYLOAD_U32, plan.packets());
-        index.push(&memory.chunks(PAYLOAD).map(payload_sum).collect::<Vec<_>>());
-        let index = index.finish().context("one sum per packet")?;
-        Ok(Self { file, memory, plan, index })
+        let plan = Plan::new(0..memory.len() as u64, PAYLOAD_U32)?;
+        let identity = Identity::of(&file)?;
+        Ok(Self { file, memory, plan, identity })
+    }
+
+    /// The file as krtp sends it.
+    pub fn source(&self) -> anyhow::Result<Source> {
+        let media = media::Media {
+            payload_type: PAYLOAD_TYPE,
+            clock_rate: CLOCK_RATE,
+            payload: PAYLOAD_U32,
+            encoding: None,
+            octets: self.plan.range(),
+            unit: 1,
+            clock: None,
+            identity: self.identity,
+            pcr: None,
+        };
+        let (file, name) = (self.file.try_clone()?, "the bench's file".into());
+        Ok(Library::new(None).source(file, name, &media, self.plan, true, ClockWish::None))
     }
 
     /// Number of packets.

@@ -2,11 +2,11 @@
 //! space (which maps it) and the program.
 
 use crate::reason::DROPS;
-use crate::timeline::Piece;
+use crate::timeline::{PIECES, Piece};
 use bytemuck::{Pod, Zeroable};
 
 /// One flow. The first part is written by user space, before the first packet
-/// and (the timeline) between batches; the second by the program alone. The
+/// and (timeline, lateness) between batches; the second by the program alone. The
 /// parts share no cache line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -16,8 +16,6 @@ pub struct FlowState {
     pub owner: u64,
     /// Socket cookie (`SO_COOKIE`).
     pub cookie: u64,
-    /// The timeline: the piece in use and the one before or after it.
-    pub pieces: [Piece; 2],
     /// Synchronization source, host order.
     pub ssrc: u32,
     /// Sequence number of the first packet.
@@ -32,7 +30,7 @@ pub struct FlowState {
     pub ifindex: u32,
     /// The segmenter's index; zero: none, datagrams come one by one.
     pub segmenter: u32,
-    /// One: full UDP checksum, from the sums ring. Zero: no checksum (IPv4).
+    /// One: full UDP checksum, from the noted sums. Zero: no checksum (IPv4).
     pub checksum: u32,
     /// Destination address, network order; IPv4 in the first four octets.
     pub destination: [u8; 16],
@@ -46,8 +44,16 @@ pub struct FlowState {
     pub clock_rate: u32,
     /// Octets of a full payload.
     pub payload: u32,
+    /// Times that the sender woke when a packet should have left.
+    pub underruns: u32,
+    /// Packets that were handed over more than 10 ms after they were due.
+    pub late: u64,
+    /// The latest of them, nanoseconds.
+    pub worst_late: u64,
     /// Zero.
-    pub reserved: [u32; 23],
+    pub reserved: [u32; 6],
+    /// The timeline's pieces, used in turn; each packet's note names its own.
+    pub pieces: [Piece; PIECES],
 
     /// Packets given their header. Sequence numbers count this, so a gap on
     /// the wire is loss on the wire.
@@ -72,10 +78,9 @@ pub struct FlowState {
 }
 
 const _: () = {
-    assert!(size_of::<FlowState>() == 384);
-    assert!(core::mem::offset_of!(FlowState, pieces) == 16);
-    assert!(core::mem::offset_of!(FlowState, ssrc) == 96);
-    assert!(core::mem::offset_of!(FlowState, packets) == 256);
+    assert!(size_of::<FlowState>() == 1024);
+    assert!(core::mem::offset_of!(FlowState, pieces) == 128);
+    assert!(core::mem::offset_of!(FlowState, packets) == 896);
 };
 
 /// What a flow's socket carries in the map `SOCKETS`: its place in `FLOWS`.
@@ -85,7 +90,7 @@ pub struct Slot {
     /// The socket's cookie: a packet outlives its closed socket in a
     /// neighbour's queue, and meanwhile another flow can be given the place.
     pub cookie: u64,
-    /// Index into `FLOWS` and `SUMS`.
+    /// Index into `FLOWS` and `NOTES`.
     pub index: u32,
     /// Zero.
     pub reserved: u32,

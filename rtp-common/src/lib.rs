@@ -11,6 +11,6 @@ pub mod carrier;
 pub mod checksum;
 pub mod flow;
 pub mod header;
+pub mod notes;
 pub mod reason;
-pub mod sums;
 pub mod timeline;

@@ -8,8 +8,8 @@ pub enum Drop {
     /// Not plain Ethernet + IPv4/IPv6 + UDP whose lengths agree: IP options, a
     /// fragment, a tag inside the frame.
     Shape = 0,
-    /// The payload sum of this packet is not (or no longer) in the sums ring.
-    Sum = 1,
+    /// There is no note of this packet (or no longer) in its flow's ring.
+    Note = 1,
     /// The kernel could not make room for the header (`bpf_skb_adjust_room`).
     Room = 2,
     /// A batch came, but the flow has no segmenter.
@@ -21,13 +21,13 @@ pub const DROPS: usize = 4;
 
 impl Drop {
     /// Every reason, in the order of its counter.
-    pub const ALL: [Self; DROPS] = [Self::Shape, Self::Sum, Self::Room, Self::Segmenter];
+    pub const ALL: [Self; DROPS] = [Self::Shape, Self::Note, Self::Room, Self::Segmenter];
 
     /// The reason in a few words, for people.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Shape => "not a plain UDP datagram",
-            Self::Sum => "payload sum missing",
+            Self::Note => "sum and timeline missing",
             Self::Room => "no room for the header",
             Self::Segmenter => "no segmenter",
         }

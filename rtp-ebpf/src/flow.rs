@@ -1,6 +1,6 @@
 //! Step 1: whose packet is it? The flow is named by the socket itself.
 
-use crate::maps::{FLOWS, SOCKETS, SUMS};
+use crate::maps::{FLOWS, NOTES, SOCKETS};
 use aya_ebpf::{
     helpers::{bpf_sk_fullsock, generated::bpf_sk_storage_get},
     programs::TcContext,
@@ -12,8 +12,9 @@ use core::{
 };
 use rtp_common::{
     flow::{FlowState, Slot},
+    notes::{self, Note},
     reason::{Drop, Skip},
-    sums,
+    timeline::{PIECES, Piece},
 };
 
 /// A flow and its slot.
@@ -65,13 +66,20 @@ impl Flow {
         unsafe { &*self.state }
     }
 
-    /// The payload sum of packet `number`.
+    /// What user space noted of packet `number`.
     #[inline(always)]
-    pub fn payload_sum(&self, number: u64) -> Result<u16, Drop> {
-        let ring = SUMS.get_ptr(self.slot).ok_or(Drop::Sum)?;
+    pub fn note(&self, number: u64) -> Result<Note, Drop> {
+        let ring = NOTES.get_ptr(self.slot).ok_or(Drop::Note)?;
         // SAFETY: the ring is an array map's value, the index is below its length.
-        let entry = unsafe { ptr::read_volatile((*ring).as_ptr().add(sums::index(number))) };
-        sums::lookup(entry, number).ok_or(Drop::Sum)
+        let entry = unsafe { ptr::read_volatile((*ring).as_ptr().add(notes::index(number))) };
+        notes::lookup(entry, number).ok_or(Drop::Note)
+    }
+
+    /// The piece of the timeline that stands at `place`.
+    #[inline(always)]
+    pub fn piece(&self, place: usize) -> &Piece {
+        // SAFETY: an array map's value, and within the array of pieces.
+        unsafe { &*(&raw const (*self.state).pieces).cast::<Piece>().add(place & (PIECES - 1)) }
     }
 
     /// Counts a packet that was dropped; says so the first time.
@@ -86,7 +94,7 @@ impl Flow {
         // pointer whose offset differs from path to path (`sanitize_ptr_alu`).
         let before = match reason {
             Drop::Shape => counted(Drop::Shape as usize),
-            Drop::Sum => counted(Drop::Sum as usize),
+            Drop::Note => counted(Drop::Note as usize),
             Drop::Room => counted(Drop::Room as usize),
             Drop::Segmenter => counted(Drop::Segmenter as usize),
         };

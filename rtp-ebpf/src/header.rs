@@ -5,14 +5,14 @@ use core::{
     intrinsics::{AtomicOrdering::SeqCst, atomic_xadd},
     ptr,
 };
-use rtp_common::{header::Header, timeline};
+use rtp_common::{header::Header, timeline::Piece};
 
 /// Counts the packet and says what its header is. From here on the packet
 /// leaves: a sequence number is taken.
 #[inline(always)]
-pub fn next(flow: &Flow, number: u64, octets: u64) -> Header {
+pub fn next(flow: &Flow, piece: &Piece, number: u64, octets: u64) -> Header {
     let settings = flow.settings();
-    let timestamp = timeline::choose(&settings.pieces, number).timestamp(number);
+    let timestamp = piece.timestamp(number);
     // Two CPUs can send one flow at a time: its sender, and the softirq that
     // empties a neighbour's queue. SeqCst because the old value is used: LLVM
     // makes of anything weaker an addition that does not fetch.
@@ -32,7 +32,7 @@ pub fn next(flow: &Flow, number: u64, octets: u64) -> Header {
     }
     Header {
         payload_type: settings.payload_type,
-        marker: false,
+        marker: piece.marker(number),
         sequence: sequence as u16,
         timestamp,
         ssrc: settings.ssrc,

@@ -1,4 +1,4 @@
-//! The maps. `FLOWS` and `SUMS` are shared memory with user space; bpftool
+//! The maps. `FLOWS` and `NOTES` are shared memory with user space; bpftool
 //! prints them by field name from their BTF.
 
 use aya_ebpf::{
@@ -9,8 +9,8 @@ use aya_ebpf::{
 };
 use rtp_common::{
     flow::{FlowState, Slot},
+    notes::Ring,
     reason::{SKIPS, Skip},
-    sums::Ring,
 };
 
 /// At its only place, the program for what carries our mark.
@@ -24,9 +24,9 @@ const DEFAULT_FLOWS: usize = 64;
 #[btf_map]
 pub static FLOWS: Array<FlowState, DEFAULT_FLOWS, { BPF_F_MMAPABLE as usize }> = Array::new();
 
-/// The flows' payload sums, by slot.
+/// What user space noted of the packets, by slot.
 #[btf_map]
-pub static SUMS: Array<Ring, DEFAULT_FLOWS, { BPF_F_MMAPABLE as usize }> = Array::new();
+pub static NOTES: Array<Ring, DEFAULT_FLOWS, { BPF_F_MMAPABLE as usize }> = Array::new();
 
 /// Which slot a socket's flow has. The entry dies with the socket.
 #[btf_map]

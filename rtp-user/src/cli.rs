@@ -3,13 +3,17 @@
 use crate::{
     engine::Checksum,
     media::Wish,
+    pace::OnLate,
     stream::{EngineChoice, Options, Pace},
 };
 use anyhow::{Context, Result, bail, ensure};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::{
+    ffi::OsString,
+    fs, io,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     path::PathBuf,
+    time::Duration,
 };
 
 /// Streams media files as RTP with the kernel doing the per-packet work.
@@ -63,12 +67,19 @@ pub enum Command {
 
 /// Options of `krtp stream`.
 #[derive(Args, Debug)]
+#[command(args_override_self = true)]
 pub struct Stream {
-    /// The file: an MPEG transport stream, or anything with --pt, --clock-rate and --payload
-    pub file: PathBuf,
+    /// The file: an MPEG transport stream, or anything with --pt, --clock-rate and --payload;
+    /// several files follow one another as one flow
+    #[arg(required_unless_present = "list")]
+    pub files: Vec<PathBuf>,
     /// Where to; may be given more than once, one flow each
-    #[arg(long, value_name = "HOST:PORT", required = true)]
+    #[arg(long, value_name = "HOST:PORT", required_unless_present = "list")]
     pub to: Vec<String>,
+    /// Many streams at once: each line of FILE (or of standard input: `-`) is the arguments of one,
+    /// added to those given here
+    #[arg(long, value_name = "FILE")]
+    pub list: Option<PathBuf>,
     /// Interface to leave through [default: the route's]
     #[arg(long, value_name = "IFACE")]
     pub iface: Option<String>,
@@ -81,6 +92,24 @@ pub struct Stream {
     /// Play N times in all; for ever without N
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "", value_parser = parse_loop)]
     pub r#loop: Option<u64>,
+    /// Where in the (first) file to begin: SECONDS, [H:]M:S or MILLISECONDSms
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_time)]
+    pub start: Duration,
+    /// How long to play at most; with --loop, what lies between is played again
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// How long before they leave packets are handed over, where the interface keeps departure times (fq)
+    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = parse_ahead)]
+    pub ahead: Duration,
+    /// How many packets may leave together where it does not
+    #[arg(long, value_name = "PACKETS", default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
+    pub burst: u8,
+    /// What becomes of packets that are more than 100 ms late
+    #[arg(long, value_enum, default_value_t)]
+    pub on_late: OnLate,
+    /// The PID whose PCRs are the clock, decimal or 0x… [default: the first programme's]
+    #[arg(long, value_name = "PID", value_parser = parse_pid)]
+    pub pcr_pid: Option<u16>,
     /// Payload octets of a packet [default: 1316 for MPEG-TS]
     #[arg(long, value_name = "BYTES")]
     pub payload: Option<u32>,
@@ -120,11 +149,31 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The streams that are asked for: this one, or those of the list.
+    /// `arguments`: those of the command line that this was read from.
+    pub fn all(self, arguments: &[OsString]) -> Result<Vec<Options>> {
+        let Some(list) = &self.list else { return Ok(vec![self.options()?]) };
+        let name = list.display();
+        let text =
+            if list.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(list) };
+        let text = text.with_context(|| format!("cannot read the list {name}"))?;
+        let common = without_list(arguments);
+        let mut streams = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') {
+                streams.push(of_line(&common, line).with_context(|| format!("{name}, line {number}"))?);
+            }
+        }
+        ensure!(!streams.is_empty(), "{name} lists no stream: write the arguments of one in each line");
+        Ok(streams)
+    }
+
     /// The options, with host names looked up.
-    pub fn options(self) -> Result<Options> {
+    fn options(self) -> Result<Options> {
         let to = self.to.iter().map(|to| look_up(to, self.source)).collect::<Result<_>>()?;
         Ok(Options {
-            file: self.file,
+            files: self.files,
             to,
             interface: self.iface,
             engine: self.engine,
@@ -134,7 +183,17 @@ impl Stream {
                 Some(0) => None,
                 plays => plays,
             },
-            wish: Wish { payload_type: self.pt, clock_rate: self.clock_rate, payload: self.payload },
+            start: self.start,
+            duration: self.duration,
+            ahead: self.ahead,
+            burst: self.burst.into(),
+            on_late: self.on_late,
+            wish: Wish {
+                payload_type: self.pt,
+                clock_rate: self.clock_rate,
+                payload: self.payload,
+                pcr_pid: self.pcr_pid,
+            },
             ssrc: self.ssrc,
             sequence: self.seq,
             timestamp: self.timestamp,
@@ -146,6 +205,35 @@ impl Stream {
             json: self.json,
         })
     }
+}
+
+/// The stream that `line` of a list asks for, beside what is `common` to all.
+fn of_line(common: &[OsString], line: &str) -> Result<Options> {
+    let words = shlex::split(line).context("a quotation mark is missing")?;
+    let arguments = common.iter().cloned().chain(words.into_iter().map(OsString::from));
+    match Cli::try_parse_from(arguments).map(|cli| cli.command) {
+        Ok(Command::Stream(stream)) if stream.list.is_none() => stream.options(),
+        Ok(_) => bail!("a list does not name another list"),
+        Err(error) => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            bail!("{}", first.strip_prefix("error: ").unwrap_or(first))
+        }
+    }
+}
+
+/// `arguments` without `--list` and its value.
+fn without_list(arguments: &[OsString]) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--list" {
+            arguments.next();
+        } else if !argument.to_string_lossy().starts_with("--list=") {
+            kept.push(argument.clone());
+        }
+    }
+    kept
 }
 
 /// The first address of `to`, of the source's family where one is given.
@@ -181,6 +269,39 @@ fn parse_pace(text: &str) -> Result<Pace, String> {
     }
 }
 
+/// `90`, `90.5`, `1:30`, `1:02:03.5` or `1500ms`.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let wrong = || "give seconds, M:S, H:M:S or milliseconds: 90, 1:30, 0:01:30.5, 1500ms".to_owned();
+    if let Some(milliseconds) = text.strip_suffix("ms") {
+        return milliseconds.parse().map(Duration::from_millis).map_err(|_| wrong());
+    }
+    let (whole, seconds) = text.rsplit_once(':').unwrap_or(("0", text));
+    let digits = seconds.starts_with(|c: char| c.is_ascii_digit());
+    let seconds: f64 = seconds.parse().ok().filter(|_| digits).ok_or_else(wrong)?;
+    let minutes = whole.split(':').try_fold(0u64, |sum, part| {
+        let part: u32 = part.parse().ok()?;
+        sum.checked_mul(60)?.checked_add(part.into())
+    });
+    let minutes = minutes.filter(|_| whole.matches(':').count() < 2).ok_or_else(wrong)?;
+    let seconds = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    Ok(Duration::from_secs(minutes.saturating_mul(60)).saturating_add(seconds))
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    match parse_time(text)? {
+        Duration::ZERO => Err("nothing would be played".into()),
+        duration => Ok(duration),
+    }
+}
+
+/// Not beyond fq's horizon of 10 s, and not so little that the sender would
+/// have to wake for every packet.
+fn parse_ahead(text: &str) -> Result<Duration, String> {
+    let ahead = parse_time(text)?;
+    let range = Duration::from_millis(20)..=Duration::from_secs(5);
+    if range.contains(&ahead) { Ok(ahead) } else { Err("give 20ms to 5s".into()) }
+}
+
 /// Zero stands for "for ever" inside, where no number is given; nobody may write it.
 fn parse_loop(text: &str) -> Result<u64, String> {
     match text.parse() {
@@ -198,6 +319,11 @@ fn parse_number(text: &str) -> Result<u32, String> {
     parsed.map_err(|_| "give a number of 32 bits, decimal or 0x…".into())
 }
 
+fn parse_pid(text: &str) -> Result<u16, String> {
+    let pid = parse_number(text).ok().and_then(|number| u16::try_from(number).ok());
+    pid.filter(|pid| *pid < 0x1fff).ok_or_else(|| "give a PID from 0 to 8190, decimal or 0x…".into())
+}
+
 fn parse_source(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(address);
@@ -210,9 +336,13 @@ fn parse_source(text: &str) -> Result<SocketAddr, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Command, look_up, parse_number, parse_pace, parse_source};
+    use super::{
+        Cli, Command, look_up, parse_ahead, parse_duration, parse_number, parse_pace, parse_source,
+        parse_time,
+    };
     use crate::stream::{Options, Pace};
     use clap::{CommandFactory, Parser};
+    use std::{ffi::OsString, time::Duration};
 
     #[test]
     fn the_definition_is_sound() {
@@ -255,6 +385,70 @@ mod tests {
         }
         let source = "[::1]:0".parse().ok();
         assert!(look_up("[::1]:5", source).expect("an address").is_ipv6());
+    }
+
+    #[test]
+    fn times_are_read() {
+        for (text, milliseconds) in [
+            ("0", Some(0)),
+            ("90", Some(90_000)),
+            ("90.25", Some(90_250)),
+            ("1500ms", Some(1500)),
+            ("1:30", Some(90_000)),
+            ("1:02:03.5", Some(3_723_500)),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1:", None),
+            (":1", None),
+            ("1:2:3:4", None),
+            ("nan", None),
+            ("1e99", None),
+            ("1.5ms", None),
+        ] {
+            let expected = milliseconds.map(Duration::from_millis);
+            assert_eq!(parse_time(text).ok(), expected, "{text:?}");
+        }
+        assert!(parse_duration("0").is_err() && parse_ahead("5ms").is_err() && parse_ahead("11").is_err());
+    }
+
+    fn listed(arguments: &[&str], text: &str) -> Result<Vec<Options>, String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let list = directory.path().join("list");
+        std::fs::write(&list, text).expect("room for it");
+        let mut line = vec!["krtp".into(), "stream".into(), "--list".into(), list.clone().into_os_string()];
+        line.extend(arguments.iter().map(OsString::from));
+        let Command::Stream(stream) = Cli::try_parse_from(&line).expect("parses").command else {
+            panic!("not a stream")
+        };
+        let without =
+            |error: anyhow::Error| format!("{error:#}").replace(&list.display().to_string(), "list");
+        stream.all(&line).map_err(without)
+    }
+
+    #[test]
+    fn a_list_has_a_stream_in_each_line() {
+        let text = "# two of them\n\na.ts --to 192.0.2.1:5004 --loop 2\n'b c.ts' d.ts --to 192.0.2.2:5004\n";
+        let streams = listed(&["--loop", "--burst=3"], text).expect("two streams");
+        let told: Vec<_> =
+            streams.iter().map(|stream| (stream.files.len(), stream.plays, stream.burst)).collect();
+        assert_eq!(told, [(1, Some(2), 3), (2, None, 3)]);
+        assert_eq!(streams[1].files[0].to_str(), Some("b c.ts"));
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        for (text, message) in [
+            ("", "list lists no stream: write the arguments of one in each line"),
+            ("a.ts", "list, line 1: the following required arguments were not provided:"),
+            ("\na.ts --to 192.0.2.1:5004 --bust 3", "list, line 2: unexpected argument '--bust' found"),
+            ("'a.ts --to 192.0.2.1:5004", "list, line 1: a quotation mark is missing"),
+            ("a.ts --to 192.0.2.1", "list, line 1: --to 192.0.2.1: write HOST:PORT"),
+            ("--list b", "list, line 1: a list does not name another list"),
+        ] {
+            let error = listed(&[], text).expect_err(text);
+            assert!(error.starts_with(message), "{text:?}: {error}");
+        }
     }
 
     #[test]

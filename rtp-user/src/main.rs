@@ -51,7 +51,10 @@ async fn run(command: Command) -> Result<ExitCode> {
             println!("{interface}: detached");
             Ok(ExitCode::SUCCESS)
         }
-        Command::Stream(options) => stream(&options.options()?).await,
+        Command::Stream(options) => {
+            let arguments: Vec<_> = std::env::args_os().collect();
+            stream(options.json, &options.all(&arguments)?).await
+        }
         Command::Flows { json, watch } => flows::run(json, watch).await.map(|()| ExitCode::SUCCESS),
     }
 }
@@ -67,21 +70,20 @@ async fn attach(interface: &str, flows: u32) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn stream(options: &stream::Options) -> Result<ExitCode> {
+async fn stream(json: bool, streams: &[stream::Options]) -> Result<ExitCode> {
     let stop = Stop::default();
     // Before anything is set up: what is set up is then taken away again.
     stop.at_signals().context("cannot listen to signals")?;
-    let report = stream::run(options, stop).await?;
-    if options.json {
+    let report = stream::run(streams, stop).await?;
+    if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         println!("{report}");
     }
-    match report.failure() {
-        None => Ok(ExitCode::SUCCESS),
-        Some(failure) => {
-            eprintln!("krtp: {failure}");
-            Ok(ExitCode::FAILURE)
-        }
+    let mut code = ExitCode::SUCCESS;
+    for failure in report.failures() {
+        eprintln!("krtp: {failure}");
+        code = ExitCode::FAILURE;
     }
+    Ok(code)
 }

@@ -1,162 +1,111 @@
-//! When packets are due, and how late they were. Pure: time is an argument.
+//! How late packets were handed over, and rates for people. Pure: time is an
+//! argument.
 
-use rtp_common::timeline::{self, Piece};
-use std::time::Duration;
+/// A packet that is handed over later than this after it was due is late,
+/// nanoseconds.
+pub const LATE: u64 = 10_000_000;
+/// A stream that is later than this cannot be kept in time: what is to be done
+/// then is [`OnLate`]'s. Nanoseconds.
+pub const TOO_LATE: u64 = 100_000_000;
 
-/// Ticks of the system clock of ISO/IEC 13818-1 per second.
-pub const SYSTEM_CLOCK: u64 = 27_000_000;
-
-/// Packets that may leave together where departure times are kept by nobody.
-const BURST: u64 = 7;
-/// At high rates a burst is as many packets as are due in this time.
-const BURST_TIME: Duration = Duration::from_millis(1);
-/// A batch that leaves later than this is called late.
-const LATE: Duration = Duration::from_millis(10);
-
-/// How long octets of the media last: `octets` of them `ticks` of 27 MHz.
+/// When packets leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    octets: u64,
-    ticks: u64,
+pub enum Pacing {
+    /// As fast as the interface takes them.
+    None,
+    /// As they are sent, a few at a time.
+    Bursts {
+        /// At most so many together.
+        packets: usize,
+        /// And no more than are due within so many nanoseconds.
+        span: u64,
+    },
+    /// At their departure times, which the interface's qdisc keeps.
+    Ahead {
+        /// How long before they leave they are handed over at most, nanoseconds.
+        time: u64,
+        /// How many may wait in the qdisc.
+        packets: u64,
+    },
 }
 
-impl Rate {
-    /// `octets` octets last `ticks` ticks of the 27 MHz clock. `None` if either
-    /// is zero.
-    pub fn new(octets: u64, ticks: u64) -> Option<Self> {
-        (octets > 0 && ticks > 0).then_some(Self { octets, ticks })
-    }
-
-    /// `bits` per second.
-    pub fn from_bits(bits: u64) -> Option<Self> {
-        Self::new(bits, 8 * SYSTEM_CLOCK)
-    }
-
-    /// Bits per second, rounded.
-    pub fn bits(self) -> u64 {
-        let bits = u128::from(self.octets) * 8 * u128::from(SYSTEM_CLOCK) / u128::from(self.ticks);
-        u64::try_from(bits).unwrap_or(u64::MAX)
-    }
-
-    /// How long `octets` last, in units of which `per_second` make a second,
-    /// rounded down.
-    fn units(self, octets: u128, per_second: u64) -> u128 {
-        octets * u128::from(self.ticks) * u128::from(per_second)
-            / (u128::from(self.octets) * u128::from(SYSTEM_CLOCK))
-    }
-
-    /// How long `octets` last.
-    pub fn duration(self, octets: u128) -> Duration {
-        Duration::from_nanos(u64::try_from(self.units(octets, 1_000_000_000)).unwrap_or(u64::MAX))
-    }
-
-    /// The timeline piece of the play whose first packet is number `first` of
-    /// the flow, after `played` octets; `timestamp` is that of the flow's first
-    /// packet. `None` if a packet lasts 2^32 ticks or more.
-    pub fn piece(
-        self,
-        first: u64,
-        played: u128,
-        timestamp: u32,
-        clock_rate: u32,
-        payload: u32,
-    ) -> Option<Piece> {
-        let numerator = u128::from(payload) * u128::from(self.ticks) * u128::from(clock_rate);
-        let denominator = u128::from(self.octets) * u128::from(SYSTEM_CLOCK);
-        let (step, step_fraction) = timeline::step(numerator, denominator)?;
-        // Modulo 2^32 by definition of the timestamp.
-        let ahead = self.units(played, u64::from(clock_rate)) as u32;
-        Some(Piece {
-            first,
-            timestamp: timestamp.wrapping_add(ahead),
-            step,
-            step_fraction,
-            ..Piece::default()
-        })
-    }
-
-    /// Packets of `payload` octets that may leave together.
-    pub fn burst(self, payload: u32) -> usize {
-        let per_packet = self.duration(payload.into()).as_nanos().max(1);
-        let due = BURST_TIME.as_nanos() / per_packet;
-        usize::try_from(due.max(BURST.into())).unwrap_or(usize::MAX)
-    }
+/// What becomes of a stream that cannot be kept in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLate {
+    /// Leave out what is late, and go on in time.
+    Drop,
+    /// Go on where it is: all that is to come is later by as much.
+    #[default]
+    Shift,
+    /// End the stream with an error.
+    Fail,
 }
 
-/// How late batches left.
+/// How late a flow's packets were handed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Lateness {
-    /// Batches that were due at a time.
-    pub batches: u64,
-    /// Of these, later than 10 ms.
+    /// Packets that were due at a time.
+    pub packets: u64,
+    /// Of these, handed over more than 10 ms late.
     pub late: u64,
     /// The latest, nanoseconds.
     pub worst_ns: u64,
-    /// On average, nanoseconds.
-    pub mean_ns: u64,
-    #[serde(skip)]
-    sum_ns: u128,
+    /// Times that the sender woke when a packet should have left before.
+    pub underruns: u64,
+    /// Packets left out because they were too late (`--on-late drop`).
+    pub dropped: u64,
+    /// How far the timeline was moved because packets were too late
+    /// (`--on-late shift`), nanoseconds in all.
+    pub shifted_ns: u64,
 }
 
 impl Lateness {
-    /// Notes a batch that was due at `due` and leaves at `now`, both since the start.
-    pub fn note(&mut self, due: Duration, now: Duration) {
+    /// Notes `packets` that were due at `due` and are handed over at `now`,
+    /// nanoseconds of one clock.
+    pub fn note(&mut self, packets: u64, due: u64, now: u64) {
         let late = now.saturating_sub(due);
-        let nanos = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
-        self.batches += 1;
-        self.late += u64::from(late > LATE);
-        self.worst_ns = self.worst_ns.max(nanos);
-        self.sum_ns += u128::from(nanos);
-        self.mean_ns = u64::try_from(self.sum_ns / u128::from(self.batches)).unwrap_or(u64::MAX);
+        self.packets += packets;
+        if late > LATE {
+            self.late += packets;
+        }
+        self.worst_ns = self.worst_ns.max(late);
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            packets: self.packets + other.packets,
+            late: self.late + other.late,
+            worst_ns: self.worst_ns.max(other.worst_ns),
+            underruns: self.underruns + other.underruns,
+            dropped: self.dropped + other.dropped,
+            shifted_ns: self.shifted_ns.max(other.shifted_ns),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Lateness, Rate, SYSTEM_CLOCK};
-    use proptest::prelude::*;
-    use std::time::Duration;
+    use super::Lateness;
 
-    #[test]
-    fn a_bit_rate_is_a_rate() {
-        let rate = Rate::from_bits(4_000_000).expect("not zero");
-        assert_eq!(rate.bits(), 4_000_000);
-        assert_eq!(rate.duration(500_000), Duration::from_secs(1));
-        assert_eq!(Rate::from_bits(0), None);
-    }
-
-    #[test]
-    fn a_burst_grows_with_the_rate() {
-        for (bits, burst) in [(1_000_000, 7), (70_000_000, 7), (1_000_000_000, 94)] {
-            assert_eq!(Rate::from_bits(bits).expect("not zero").burst(1316), burst, "{bits} b/s");
-        }
-    }
+    const MS: u64 = 1_000_000;
 
     #[test]
     fn lateness_counts_and_keeps_the_worst() {
         let mut lateness = Lateness::default();
-        lateness.note(Duration::from_millis(5), Duration::from_millis(4));
-        lateness.note(Duration::from_millis(5), Duration::from_millis(25));
-        assert_eq!((lateness.batches, lateness.late), (2, 1));
-        assert_eq!((lateness.worst_ns, lateness.mean_ns), (20_000_000, 10_000_000));
+        lateness.note(7, 5 * MS, 4 * MS);
+        lateness.note(7, 5 * MS, 15 * MS);
+        lateness.note(2, 5 * MS, 25 * MS);
+        assert_eq!((lateness.packets, lateness.late, lateness.worst_ns), (16, 2, 20 * MS));
     }
 
-    proptest! {
-        /// Loop after loop, the timestamp of a play's first packet is the exact
-        /// duration of what was played before, so nothing drifts over days.
-        #[test]
-        fn plays_join_without_drift(
-            octets in 188u64..1 << 32,
-            ticks in 1u64..27_000_000 * 3600,
-            plays in 0u64..10_000,
-            timestamp: u32,
-        ) {
-            let rate = Rate::new(octets, ticks).expect("not zero");
-            let played = u128::from(octets) * u128::from(plays);
-            if let Some(piece) = rate.piece(77, played, timestamp, 90_000, 1316) {
-                let exact = u128::from(ticks) * u128::from(plays) * 90_000 / u128::from(SYSTEM_CLOCK);
-                prop_assert_eq!(piece.timestamp(77), timestamp.wrapping_add(exact as u32));
-            }
-        }
+    #[test]
+    fn two_flows_are_as_late_as_the_later() {
+        let one = Lateness { packets: 5, late: 1, worst_ns: 9, underruns: 1, ..Lateness::default() };
+        let other = Lateness { packets: 3, worst_ns: 20, dropped: 4, shifted_ns: 6, ..Lateness::default() };
+        let both = Lateness { packets: 8, late: 1, worst_ns: 20, underruns: 1, dropped: 4, shifted_ns: 6 };
+        assert_eq!(one.and(other), both);
     }
 }

@@ -1,8 +1,10 @@
 //! The file that tells a player where and how to receive (SDP, RFC 8866).
 
+use crate::media::Encoding;
 use std::{
     fmt::{self, Write as _},
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 /// Hops that a multicast packet makes where nothing else is said (RFC 1112 §6.1).
@@ -10,7 +12,7 @@ const MULTICAST_TTL: u8 = 1;
 
 /// Static payload types whose payload is the file's octets: number, media,
 /// name, clock rate in Hz, channels if more than one (RFC 3551 tables 4 and 5).
-const STATIC: [(u8, &str, &str, u32, u8); 6] = [
+const STATIC: [(u8, &str, &str, u32, u16); 6] = [
     (0, "audio", "PCMU", 8_000, 1),
     (8, "audio", "PCMA", 8_000, 1),
     (10, "audio", "L16", 44_100, 2),
@@ -18,6 +20,8 @@ const STATIC: [(u8, &str, &str, u32, u8); 6] = [
     (14, "audio", "MPA", 90_000, 1),
     (33, "video", "MP2T", 90_000, 1),
 ];
+/// Media of a name that has no static payload type (RFC 3190 §4).
+const DYNAMIC: (&str, &str) = ("audio", "L24");
 
 /// A session: what is sent, by whom, and its flows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +53,10 @@ pub struct Flow {
     /// RTP timestamp ticks per second.
     pub clock_rate: u32,
     /// The encoding's name, if it is not in RFC 3551's tables under the payload type.
-    pub encoding: Option<&'static str>,
+    pub encoding: Option<Encoding>,
+    /// How long the media in a packet lasts, where that is said: of audio
+    /// (RFC 8866 §6.4).
+    pub ptime: Option<Duration>,
     /// RTP synchronisation source.
     pub ssrc: u32,
     /// The source's canonical name in RTCP (RFC 3550 §6.5.1), if it has one.
@@ -107,6 +114,9 @@ fn describe_flow(sdp: &mut Lines, flow: &Flow, common: Option<&Address>) -> Resu
         sdp.line(format_args!("c={connection}"));
     }
     sdp.line(format_args!("a=rtpmap:{payload_type} {rtpmap}"));
+    if let Some(ptime) = flow.ptime {
+        sdp.line(format_args!("a=ptime:{}", milliseconds(ptime)));
+    }
     if let Some(filter) = filter
         && common.is_none_or(|common| common.filter.as_ref() != Some(&filter))
     {
@@ -147,17 +157,30 @@ impl Address {
 /// Media and the value of `rtpmap` without its payload type.
 fn encoding(flow: &Flow) -> Result<(&'static str, String), SdpError> {
     let Flow { payload_type, clock_rate, .. } = *flow;
-    if let Some(name) = flow.encoding {
-        let media = STATIC.iter().find(|row| row.2 == name).map_or("application", |row| row.1);
-        return Ok((media, format!("{name}/{clock_rate}")));
+    if let Some(Encoding { name, channels }) = flow.encoding {
+        let known = STATIC.iter().map(|row| (row.1, row.2)).chain([DYNAMIC]).find(|known| known.1 == name);
+        let media = known.map_or("application", |known| known.0);
+        return Ok((media, rtpmap(name, clock_rate, channels)));
     }
     let row = STATIC.iter().find(|row| row.0 == payload_type && row.3 == clock_rate);
     let Some((_, media, name, _, channels)) = row else {
         return Err(SdpError::NoEncoding { payload_type, clock_rate });
     };
-    // One channel is not written (RFC 8866 §6.6).
-    let channels = if *channels > 1 { format!("/{channels}") } else { String::new() };
-    Ok((media, format!("{name}/{clock_rate}{channels}")))
+    Ok((media, rtpmap(name, clock_rate, *channels)))
+}
+
+/// One channel is not written (RFC 8866 §6.6).
+fn rtpmap(name: &str, clock_rate: u32, channels: u16) -> String {
+    let channels = if channels > 1 { format!("/{channels}") } else { String::new() };
+    format!("{name}/{clock_rate}{channels}")
+}
+
+/// Milliseconds with up to three decimals, as AES67 §8.1 has them of packet
+/// times: well within half a sample, so that a receiver finds the number of samples.
+fn milliseconds(time: Duration) -> String {
+    let micros = (time.as_nanos() + 500) / 1000;
+    let text = format!("{}.{:03}", micros / 1000, micros % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// `<addrtype>` of RFC 8866 §5.2.
@@ -182,9 +205,12 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{Description, Flow, SdpError, describe};
+    use super::{Description, Encoding, Flow, SdpError, describe, milliseconds};
     use proptest::prelude::*;
     use sdp_types::Session;
+    use std::time::Duration;
+
+    const MP2T: Encoding = Encoding { name: "MP2T", channels: 1 };
 
     fn flow(destination: &str) -> Flow {
         Flow {
@@ -193,7 +219,8 @@ mod tests {
             source: None,
             payload_type: 33,
             clock_rate: 90_000,
-            encoding: Some("MP2T"),
+            encoding: Some(MP2T),
+            ptime: None,
             ssrc: 0xdead_beef,
             cname: None,
         }
@@ -286,6 +313,7 @@ mod tests {
 
     #[test]
     fn a_payload_is_named_by_its_type_or_by_the_media() {
+        let named = |name, channels| Some(Encoding { name, channels });
         let cases = [
             (0, 8_000, None, Some(("audio", "PCMU/8000"))),
             (8, 8_000, None, Some(("audio", "PCMA/8000"))),
@@ -293,7 +321,12 @@ mod tests {
             (11, 44_100, None, Some(("audio", "L16/44100"))),
             (14, 90_000, None, Some(("audio", "MPA/90000"))),
             (33, 90_000, None, Some(("video", "MP2T/90000"))),
-            (96, 90_000, Some("MP2T"), Some(("video", "MP2T/90000"))),
+            (96, 90_000, Some(MP2T), Some(("video", "MP2T/90000"))),
+            (0, 8_000, named("PCMU", 1), Some(("audio", "PCMU/8000"))),
+            (96, 48_000, named("L24", 1), Some(("audio", "L24/48000"))),
+            (98, 48_000, named("L24", 8), Some(("audio", "L24/48000/8"))),
+            (97, 16_000, named("L16", 2), Some(("audio", "L16/16000/2"))),
+            (96, 8_000, named("X", 1), Some(("application", "X/8000"))),
             (96, 48_000, None, None),
             (0, 48_000, None, None),
             (33, 27_000_000, None, None),
@@ -315,6 +348,32 @@ mod tests {
                 expected,
                 "{payload_type}/{clock_rate}"
             );
+        }
+    }
+
+    #[test]
+    fn a_packet_time_stands_behind_the_name() {
+        let encoding = Some(Encoding { name: "L24", channels: 2 });
+        let ptime = Some(Duration::from_micros(125));
+        let flow = Flow { payload_type: 96, clock_rate: 48_000, encoding, ptime, ..flow("192.0.2.9:5004") };
+        let sdp = describe(&description("192.0.2.1", vec![flow])).unwrap();
+        let expected = "m=audio 5004 RTP/AVP 96\r\na=rtpmap:96 L24/48000/2\r\na=ptime:0.125\r\n";
+        assert!(sdp.ends_with(expected), "{sdp}");
+    }
+
+    #[test]
+    fn packet_times_are_decimal_and_rounded() {
+        for (nanoseconds, text) in [
+            (1_000_000, "1"),
+            (125_000, "0.125"),
+            (333_333, "0.333"),
+            (1_088_435, "1.088"),
+            (1_999_500, "2"),
+            (20_000_000, "20"),
+            (100_000_000, "100"),
+            (5_208, "0.005"),
+        ] {
+            assert_eq!(milliseconds(Duration::from_nanos(nanoseconds)), text);
         }
     }
 

@@ -1,12 +1,13 @@
 //! A word to the sender thread that it is to stop, which also wakes it.
 
+use crate::monotonic::now;
 use std::{
     io,
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -50,11 +51,12 @@ impl Stop {
         self.0.set.load(Ordering::Acquire)
     }
 
-    /// Sleeps until `deadline`, or until the end is asked for: then `false`.
-    pub fn sleep_until(&self, deadline: Instant) -> bool {
+    /// Sleeps until `deadline` (`CLOCK_MONOTONIC`, ns), or until the end is asked
+    /// for: then `false`.
+    pub fn sleep_until(&self, deadline: u64) -> bool {
         let mut guard = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.is_set() {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Duration::from_nanos(deadline.saturating_sub(now()));
             if left.is_zero() {
                 return true;
             }
@@ -67,17 +69,15 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::Stop;
-    use std::{
-        thread,
-        time::{Duration, Instant},
-    };
+    use crate::monotonic::now;
+    use std::thread;
 
     #[test]
     fn a_stop_ends_a_long_sleep() {
         let stop = Stop::default();
         let sleeper = thread::spawn({
             let stop = stop.clone();
-            move || stop.sleep_until(Instant::now() + Duration::from_mins(10))
+            move || stop.sleep_until(now() + 600_000_000_000)
         });
         stop.set();
         assert!(!sleeper.join().expect("it does not panic"));
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn a_sleep_lasts_until_its_deadline() {
-        let deadline = Instant::now() + Duration::from_millis(5);
+        let deadline = now() + 5_000_000;
         assert!(Stop::default().sleep_until(deadline));
-        assert!(Instant::now() >= deadline);
+        assert!(now() >= deadline);
     }
 }

@@ -10,7 +10,7 @@ use krtp::{
     engine::{
         Checksum, Flow, Setting,
         kernel::{KernelFlow, Path},
-        source::{Source, Sums},
+        source::Source,
     },
     kernel::attach::Attachment,
     net::socket::{FlowSocket, Options},
@@ -45,22 +45,22 @@ fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result
         checksum: Checksum::Full,
     };
     let socket = FlowSocket::open(&options)?;
-    let mut flow = KernelFlow::open(&attachment.maps, socket, setting, path, Stop::default())?;
-    flow.lay(Piece { timestamp: FIRST_TIMESTAMP, step: STEP, ..Piece::default() });
-    let sums = Sums::Known(media.index.clone());
-    let name = "the bench's file".into();
-    let source = Source::new(media.file.try_clone()?, name, media.index.identity(), PAYLOAD_U32, sums);
+    let flow = KernelFlow::open(&attachment.maps, socket, setting, path, Stop::default())?;
+    let mut source = media.source()?;
+    // As of a file that was played before.
+    source.complete(&mut |_, _| {})?;
     Ok(Box::new(Krtp { flow, source, _attachment: attachment }))
 }
 
 impl Sender for Krtp {
     fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
+        let timeline = Piece { timestamp: FIRST_TIMESTAMP, step: STEP, ..Piece::default() };
         let mut next = packets.start;
         while next < packets.end {
             let most = self.flow.max_batch().min(packets.end - next);
             let batch = media.plan.batch(next as u64, most);
             self.source.prepare(&batch)?;
-            ensure!(self.flow.send(&mut self.source, &batch)?, "stopped");
+            ensure!(self.flow.send(&mut self.source, &batch, &[timeline])?, "stopped");
             next += batch.packets;
         }
         Ok(())

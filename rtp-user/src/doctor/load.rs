@@ -52,7 +52,7 @@ fn row(name: &str, info: &ProgramInfo) -> [String; 5] {
 fn parts(object: &Object) -> Vec<(&str, &MapData)> {
     let maps = &object.maps;
     let mut parts =
-        vec![("FLOWS", maps.flows.data()), ("SUMS", maps.sums.data()), ("SOCKETS", maps.sockets.data())];
+        vec![("FLOWS", maps.flows.data()), ("NOTES", maps.notes.data()), ("SOCKETS", maps.sockets.data())];
     parts.extend(object.ebpf.maps().filter_map(|(name, map)| Some((name, data(map)?))));
     parts
 }

@@ -6,9 +6,16 @@ use crate::{
     kernel::{attach::SharedMaps, object::Maps},
     media::plan::Batch,
     net::{route::NextHop, socket::FlowSocket},
+    pace::Lateness,
     stop::Stop,
 };
-use rtp_common::{carrier, flow::FlowState, reason::Drop as Reason, timeline::Piece};
+use rtp_common::{
+    carrier,
+    flow::FlowState,
+    notes::Note,
+    reason::Drop as Reason,
+    timeline::{PIECES, Piece},
+};
 use std::{
     fs::File,
     io,
@@ -41,6 +48,9 @@ pub struct KernelFlow {
     cork: bool,
     calls: u64,
     refused: u64,
+    /// The newest piece of the timeline, and its place in the flow's state.
+    piece: Piece,
+    place: usize,
     stop: Stop,
 }
 
@@ -75,7 +85,7 @@ impl KernelFlow {
             let mut maps = maps.lock().unwrap_or_else(PoisonError::into_inner);
             let slot =
                 maps.flows.claim(state).map_err(|error| refused("a flow slot")(io::Error::other(error)))?;
-            maps.sums.clear(slot);
+            maps.notes.clear(slot);
             let named = maps.sockets.name(&socket, cookie, slot);
             if let Err(error) = named {
                 maps.flows.release(slot);
@@ -96,12 +106,34 @@ impl KernelFlow {
             cork,
             calls: 0,
             refused: 0,
+            piece: Piece::default(),
+            place: 0,
             stop,
         })
     }
 
     fn maps<T>(&self, with: impl FnOnce(&Maps) -> T) -> T {
         with(&self.maps.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lays the pieces that are new, and notes of each of the `packets` from
+    /// number `first` on where it lies and what its payload sums to.
+    fn lay(&mut self, first: u64, packets: usize, pieces: &[Piece], sums: &[u16]) {
+        let mut places = [0; PIECES];
+        for (&piece, place) in pieces.iter().zip(&mut places) {
+            if piece != self.piece {
+                self.piece = piece;
+                self.place = (self.place + 1) % PIECES;
+                self.maps(|maps| maps.flows.lay(self.slot, self.place, piece));
+            }
+            *place = self.place;
+        }
+        let last = first + packets as u64;
+        let notes = (first..last).enumerate().map(|(index, number)| {
+            let piece = pieces.partition_point(|piece| piece.first <= number).saturating_sub(1);
+            Note { sum: sums.get(index).copied().unwrap_or_default(), piece: places[piece] }
+        });
+        self.maps(|maps| maps.notes.lay(self.slot, first, notes));
     }
 
     /// Hands over `octets` of `file` as one batch or one datagram, which
@@ -152,7 +184,7 @@ impl KernelFlow {
         let state = self.maps(|maps| maps.flows.read(self.slot));
         let seen = state.packets + state.drops.iter().sum::<u64>();
         let fatal = |&reason: &Reason| {
-            state.drops[reason as usize] > 0 && !(reason == Reason::Sum && self.was_silent)
+            state.drops[reason as usize] > 0 && !(reason == Reason::Note && self.was_silent)
         };
         if let Some(reason) = Reason::ALL.into_iter().find(fatal) {
             let packets = state.drops[reason as usize];
@@ -181,18 +213,13 @@ impl KernelFlow {
 }
 
 impl Flow for KernelFlow {
-    fn lay(&mut self, piece: Piece) {
-        self.maps(|maps| maps.flows.lay(self.slot, piece));
-    }
-
-    fn send(&mut self, source: &mut Source, batch: &Batch) -> Result<bool, SendError> {
+    fn send(&mut self, source: &mut Source, batch: &Batch, pieces: &[Piece]) -> Result<bool, SendError> {
         if self.maps(|maps| maps.flows.is_to_leave(self.slot)) {
             return Err(SendError::Detached { destination: self.destination() });
         }
         check_mtu(&self.socket, &self.setting)?;
         let first = self.number;
-        let sums = source.sums(batch);
-        self.maps(|maps| maps.sums.lay(self.slot, first, sums.iter().copied()));
+        self.lay(first, batch.packets, pieces, source.sums(batch));
         if self.segmented {
             if !self.hand_over(source.file(), batch.offset, batch.octets, first)? {
                 return Ok(false);
@@ -211,6 +238,10 @@ impl Flow for KernelFlow {
         self.number += batch.packets as u64;
         self.check_seen(batch.packets as u64)?;
         Ok(true)
+    }
+
+    fn show(&mut self, lateness: &Lateness) {
+        self.maps(|maps| maps.flows.show(self.slot, lateness));
     }
 
     fn totals(&self) -> Totals {

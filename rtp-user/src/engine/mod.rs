@@ -7,8 +7,9 @@ pub mod user;
 use crate::{
     media::plan::Batch,
     net::socket::{FlowSocket, overhead},
+    pace::Lateness,
 };
-use rtp_common::timeline::Piece;
+use rtp_common::timeline::{PIECES, Piece};
 use std::{io, net::SocketAddr};
 
 /// What a flow's headers say, whichever engine writes them.
@@ -136,6 +137,20 @@ pub enum SendError {
     /// The file is not what it was.
     #[error("{0}")]
     File(#[from] source::SourceError),
+    /// The host is too slow for it, or was busy for too long (`--on-late fail`).
+    #[error(
+        "{destination}: packets are {milliseconds} ms late, and --on-late fail ends the stream; \
+         the host or its disk is too busy: send fewer streams, or let it drop or shift"
+    )]
+    Late {
+        /// Where to.
+        destination: SocketAddr,
+        /// How late.
+        milliseconds: u64,
+    },
+    /// The media's clock cannot be had in RTP.
+    #[error("{0}")]
+    Clock(#[from] crate::schedule::TooSlow),
     /// Anything else.
     #[error("sending to {destination}: {source}")]
     Io {
@@ -193,6 +208,10 @@ const MAX_BATCH_OCTETS: usize = 65_507;
 /// `UDP_MAX_SEGMENTS` before Linux 6.9 (128 since, commit 1382e3b6a350).
 const MAX_BATCH_SEGMENTS: usize = 64;
 
+/// Pieces that a batch may lie on: the flow's, less the one that the batch
+/// before may still be on.
+pub const PIECES_PER_BATCH: usize = PIECES - 1;
+
 /// Datagrams of `octets` that go into one batch; at least one.
 fn batch_of(octets: usize) -> usize {
     (MAX_BATCH_OCTETS / octets).clamp(1, MAX_BATCH_SEGMENTS)
@@ -200,12 +219,18 @@ fn batch_of(octets: usize) -> usize {
 
 /// A flow of either engine.
 pub trait Flow: std::fmt::Debug + Send {
-    /// Lays the next piece of the timeline. Packets before it have been sent.
-    fn lay(&mut self, piece: Piece);
+    /// Sends `batch`, whose packets lie on `pieces` of the timeline: in order,
+    /// at least one, at most [`PIECES_PER_BATCH`]. Blocks while the socket's
+    /// buffer is full. `Ok(false)`: nothing was sent because the stream is to stop.
+    fn send(
+        &mut self,
+        source: &mut source::Source,
+        batch: &Batch,
+        pieces: &[Piece],
+    ) -> Result<bool, SendError>;
 
-    /// Sends `batch`; blocks while the socket's buffer is full. `Ok(false)`:
-    /// nothing was sent because the stream is to stop.
-    fn send(&mut self, source: &mut source::Source, batch: &Batch) -> Result<bool, SendError>;
+    /// Shows how late the flow is to whoever looks at it.
+    fn show(&mut self, lateness: &Lateness);
 
     /// What has been sent so far.
     fn totals(&self) -> Totals;

@@ -1,20 +1,26 @@
-//! The file being sent, and what is known of its payloads.
+//! The file being sent, and what is known of its payloads and its clock.
+
+mod window;
 
 use crate::media::{
+    clock::{Clock, Stretch},
     identity::Identity,
-    index::{Index, IndexBuilder},
+    index::Index,
+    making::Making,
+    pcr::HERTZ,
     plan::Batch,
+    scan::Scan,
 };
-use memmap2::{Advice, Mmap, MmapOptions};
 use rtp_common::checksum::payload_sum;
-use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf};
-
-/// Octets of the file that [`Source::warm`] maps at a time: its page tables
-/// take 2 MiB. Mappings are kept, since taking them down costs as much as
-/// putting them up, and a loop comes back.
-const WINDOW: u64 = 1 << 30;
-/// Octets of a window that are put into the page tables at a time.
-const STEP: u64 = 2 << 20;
+use std::{
+    fs::File,
+    io,
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use window::Window;
 
 /// The file cannot be sent any further.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +28,14 @@ pub enum SourceError {
     /// It was written to, or cut short.
     #[error("{path} changed while it was being sent: start again when it is complete")]
     Changed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Its PCRs give no rate.
+    #[error(
+        "{path} has no two PCRs to pace by: give its rate (--pace 4000000) or send unpaced (--pace none)"
+    )]
+    NoClock {
         /// Which.
         path: PathBuf,
     },
@@ -35,81 +49,66 @@ pub enum SourceError {
     },
 }
 
+/// Where a source's clock comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Timing {
+    /// Nowhere.
+    None,
+    /// It is given.
+    Even(Clock),
+    /// From the index.
+    Pcr,
+}
+
 /// The file, its index or the one in the making, and one batch's octets.
 #[derive(Debug)]
 pub struct Source {
     file: File,
     path: PathBuf,
     identity: Identity,
-    sums: Sums,
+    payload: usize,
+    timing: Timing,
+    needs_sums: bool,
+    /// The index in the making, which other sources may have a part in.
+    making: Option<Arc<Mutex<Making>>>,
+    /// The index, once it is whole.
+    index: Option<Arc<Index>>,
+    /// The part of the clock that was last asked for.
+    here: Option<Stretch>,
+    /// Sums of the prepared batch.
+    sums: Vec<u16>,
     window: Option<Window>,
     buffer: Vec<u8>,
-    payload: usize,
-}
-
-/// A part of the file in our address space, only to fetch through.
-#[derive(Debug)]
-struct Window {
-    /// Where in the file it begins.
-    start: u64,
-    /// Up to where in the file there are page table entries.
-    populated: u64,
-    map: Mmap,
-}
-
-impl Window {
-    /// A window that begins with the page of `offset`, of a file of `size` octets.
-    fn map(file: &File, size: u64, offset: u64) -> Option<Self> {
-        let start = offset & !0xfff;
-        let length = WINDOW.min(size.checked_sub(start)?) as usize;
-        // SAFETY: the mapping is never read, only fetched from, which cannot
-        // fault: what others do to the file does not matter.
-        let map = unsafe { MmapOptions::new().offset(start).len(length).map(file) }.ok()?;
-        Some(Self { start, populated: start, map })
-    }
-
-    fn end(&self) -> u64 {
-        self.start + self.map.len() as u64
-    }
-
-    fn holds(&self, from: u64, to: u64) -> bool {
-        self.start <= from && to <= self.end()
-    }
-
-    /// Puts pages up to `end` of the file into the page tables: without an
-    /// entry there is nothing to fetch through. A page that cannot be had is
-    /// not fetched from, and that is all.
-    fn populate(&mut self, end: u64) {
-        while self.populated < end {
-            let length = STEP.min(self.end() - self.populated);
-            let from = (self.populated - self.start) as usize;
-            let _ = self.map.advise_range(Advice::PopulateRead, from, length as usize);
-            self.populated += length;
-        }
-    }
-}
-
-/// Where payload sums come from.
-#[derive(Debug)]
-pub enum Sums {
-    /// Nobody needs them.
-    None,
-    /// The index knows them all.
-    Known(Index),
-    /// First play: they are taken batch by batch ahead of the send, and kept.
-    Taken {
-        /// The index in the making, during the first play.
-        builder: Option<IndexBuilder>,
-        /// Those of the batch in hand.
-        batch: Vec<u16>,
-    },
 }
 
 impl Source {
     /// The file `path`, which is `identity` and stays so, in payloads of
-    /// `payload` octets.
-    pub fn new(file: File, path: PathBuf, identity: Identity, payload: u32, sums: Sums) -> Self {
-        Self { file, path, identity, sums, window: None, buffer: Vec::new(), payload: payload as usize }
+    /// `payload` octets. `making` is wanted where sums or PCRs are.
+    pub(crate) fn new(
+        file: File,
+        path: PathBuf,
+        identity: Identity,
+        payload: u32,
+        timing: Timing,
+        needs_sums: bool,
+        making: Option<Arc<Mutex<Making>>>,
+    ) -> Self {
+        let mut source = Self {
+            file,
+            path,
+            identity,
+            payload: payload as usize,
+            timing,
+            needs_sums,
+            making,
+            index: None,
+            here: None,
+            sums: Vec::new(),
+            window: None,
+            buffer: Vec::new(),
+        };
+        source.take_index();
+        source
     }
 
     /// The file itself.
@@ -121,69 +120,190 @@ impl Source {
     /// are not known, and finds out whether the file is still the one that was
     /// indexed.
     pub fn prepare(&mut self, batch: &Batch) -> Result<(), SourceError> {
-        let now = Identity::of(&self.file).map_err(|source| self.read_error(source))?;
-        // A new name or mode changes the inode only (ctime), not the octets.
-        if (now.size, now.modified) != (self.identity.size, self.identity.modified) {
-            return Err(SourceError::Changed { path: self.path.clone() });
+        self.check()?;
+        if !self.needs_sums {
+            return Ok(());
         }
-        match self.sums {
-            Sums::None => Ok(()),
-            Sums::Known(_) => {
+        self.sums.clear();
+        let first = usize::try_from(batch.first).expect("an index fits the address space");
+        if self.find_sums(first..first + batch.packets)? {
+            if self.index.is_some() {
                 self.warm(batch);
-                Ok(())
             }
-            Sums::Taken { .. } => self.take_sums(batch),
+            Ok(())
+        } else {
+            self.take_sums(batch)
         }
     }
 
-    /// The payload sums of the prepared `batch`.
+    /// The payload sums of the prepared `batch`; none where nobody needs them.
     pub fn sums(&self, batch: &Batch) -> &[u16] {
-        match &self.sums {
-            Sums::None => &[],
-            Sums::Known(index) => {
-                let first = usize::try_from(batch.first).expect("an index fits the address space");
-                &index.sums()[first..first + batch.packets]
-            }
-            Sums::Taken { batch, .. } => batch,
-        }
+        debug_assert!(self.sums.is_empty() || self.sums.len() == batch.packets, "{batch:?} is not prepared");
+        &self.sums
     }
 
     /// The octets of `batch`.
     pub fn read(&mut self, batch: &Batch) -> Result<&[u8], SourceError> {
         self.buffer.resize(batch.octets, 0);
-        self.file.read_exact_at(&mut self.buffer, batch.offset).map_err(|source| {
-            if source.kind() == io::ErrorKind::UnexpectedEof {
-                SourceError::Changed { path: self.path.clone() }
-            } else {
-                self.read_error(source)
-            }
-        })?;
-        Ok(&self.buffer)
-    }
-
-    /// The index, if this play completed one.
-    pub fn take_index(&mut self) -> Option<Index> {
-        match &mut self.sums {
-            Sums::Taken { builder, .. } => builder.take().and_then(IndexBuilder::finish),
-            _ => None,
+        match self.file.read_exact_at(&mut self.buffer, batch.offset) {
+            Ok(()) => Ok(&self.buffer),
+            Err(source) => Err(self.read_error(source)),
         }
     }
 
-    /// From now on sums come from `index`.
-    pub fn use_index(&mut self, index: Index) {
-        self.sums = Sums::Known(index);
+    /// Ticks per second of the clock, if there is one.
+    pub fn hertz(&self) -> Option<u32> {
+        match &self.timing {
+            Timing::None => None,
+            Timing::Even(clock) => Some(clock.hertz()),
+            Timing::Pcr => Some(HERTZ as u32),
+        }
+    }
+
+    /// The straight part of the clock that `octet` lies on, of two that meet
+    /// there the later; reads ahead as far as needed. `None`: there is no clock.
+    pub fn stretch(&mut self, octet: u64) -> Result<Option<Stretch>, SourceError> {
+        let holds = |part: &Stretch| part.from.octet <= octet && octet < part.to.octet;
+        if !self.here.as_ref().is_some_and(holds) {
+            let known = |clock: &Clock, whole| {
+                if whole || clock.known() > octet { clock.stretch(octet) } else { None }
+            };
+            self.here = self.ask(&mut |_, _| {}, known)?;
+        }
+        Ok(self.here)
+    }
+
+    /// The first octet that is due at `ticks` or later; `None` behind the end,
+    /// or where there is no clock. Reads as far as needed and says how far it is
+    /// (octets done, octets in all).
+    pub fn octet_at(
+        &mut self,
+        ticks: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Option<u64>, SourceError> {
+        let known = |clock: &Clock, whole| {
+            let found = clock.octet_at(ticks);
+            (whole || found.is_some()).then_some(found)
+        };
+        self.ask(progress, known).map(Option::flatten)
+    }
+
+    /// Reads to the end, so that all is known; says how far it is (octets done,
+    /// octets in all).
+    pub fn complete(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), SourceError> {
+        while self.making.is_some() && self.index.is_none() {
+            self.read_on()?;
+            self.report(progress);
+        }
+        Ok(())
+    }
+
+    /// How long it lasts, ticks of the clock, as far as it is known; `None` where
+    /// there is no clock.
+    pub fn span(&self) -> Option<u64> {
+        self.look(|clock, _| clock.span())
+    }
+
+    /// What was found in a transport stream, once all of it was read and if it
+    /// was asked for.
+    pub fn scan(&self) -> Option<&Scan> {
+        self.index.as_ref().and_then(|index| index.scan())
+    }
+
+    /// Reads on until `answer` has one from the clock as it is known by then (and
+    /// whether to the end), at the latest when it is known to the end.
+    fn ask<T>(
+        &mut self,
+        progress: &mut dyn FnMut(u64, u64),
+        answer: impl Fn(&Clock, bool) -> Option<T>,
+    ) -> Result<Option<T>, SourceError> {
+        loop {
+            let ask = |clock: &Clock, whole| (answer(clock, whole), whole && clock.known() == 0);
+            match self.look(ask) {
+                None => return Ok(None),
+                Some((_, true)) => return Err(SourceError::NoClock { path: self.path.clone() }),
+                Some((Some(answer), _)) => return Ok(Some(answer)),
+                Some((None, _)) => self.read_on()?,
+            }
+            self.report(progress);
+        }
+    }
+
+    /// Shows `look` the clock as far as it is known, and whether that is to the
+    /// end; `None`: there is none.
+    fn look<T>(&self, look: impl FnOnce(&Clock, bool) -> T) -> Option<T> {
+        match (&self.timing, self.scan()) {
+            (Timing::None, _) => None,
+            (Timing::Even(clock), _) => Some(look(clock, true)),
+            (Timing::Pcr, Some(scan)) => Some(look(&scan.clock, true)),
+            (Timing::Pcr, None) => {
+                let making = self.lock()?;
+                making.clock().map(|clock| look(clock, making.is_clock_whole()))
+            }
+        }
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, Making>> {
+        self.making.as_ref().map(|making| making.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads a little further what is not known.
+    fn read_on(&mut self) -> Result<(), SourceError> {
+        let read = self.lock().map_or(Ok(()), |mut making| making.read_on(&self.file));
+        read.map_err(|source| self.read_error(source))?;
+        self.check()?;
+        self.take_index();
+        Ok(())
+    }
+
+    fn take_index(&mut self) {
+        self.index = self.lock().and_then(|making| making.index().cloned());
+    }
+
+    fn report(&self, progress: &mut dyn FnMut(u64, u64)) {
+        if let Some((done, all)) = self.lock().map(|making| making.progress()) {
+            progress(done, all);
+        }
+    }
+
+    /// Sees to it that the file is still the one that is indexed.
+    fn check(&self) -> Result<(), SourceError> {
+        let now = Identity::of(&self.file).map_err(|source| self.read_error(source))?;
+        // A new name or mode changes the inode only (ctime), not the octets.
+        if (now.size, now.modified) == (self.identity.size, self.identity.modified) {
+            Ok(())
+        } else {
+            Err(SourceError::Changed { path: self.path.clone() })
+        }
+    }
+
+    /// Lays the sums of `packets` ready; `false`: they are not known.
+    fn find_sums(&mut self, packets: Range<usize>) -> Result<bool, SourceError> {
+        loop {
+            let Self { index, making, sums, .. } = self;
+            if let Some(index) = index {
+                sums.extend_from_slice(&index.sums().expect("they were asked for")[packets]);
+                return Ok(true);
+            }
+            let making = making.as_ref().expect("sums are needed");
+            let making = making.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = making.sums().get(packets.clone()) {
+                sums.extend_from_slice(known);
+                return Ok(true);
+            }
+            // A batch behind all that is known, after a jump, is no reason to
+            // read all that is between.
+            if packets.start > making.sums().len() {
+                return Ok(false);
+            }
+            drop(making);
+            self.read_on()?;
+        }
     }
 
     fn take_sums(&mut self, batch: &Batch) -> Result<(), SourceError> {
-        let payload = self.payload;
         self.read(batch)?;
-        if let Sums::Taken { builder, batch: sums } = &mut self.sums {
-            sums.clear();
-            sums.extend(self.buffer.chunks(payload).map(payload_sum));
-            if let Some(index) = builder {
-                index.push(sums);
-            }
-        }
+        self.sums.extend(self.buffer.chunks(self.payload).map(payload_sum));
         Ok(())
     }
 
@@ -197,25 +317,17 @@ impl Source {
             self.window = Window::map(&self.file, self.identity.size, batch.offset);
         }
         if let Some(window) = &mut self.window {
-            window.populate(end);
-            for offset in (batch.offset..end).step_by(self.payload) {
-                fetch(window.map.as_ptr().wrapping_add((offset - window.start) as usize));
-            }
+            window.fetch((batch.offset..end).step_by(self.payload), end);
         }
     }
 
+    /// What it means that reading failed.
     fn read_error(&self, source: io::Error) -> SourceError {
-        SourceError::Read { path: self.path.clone(), source }
+        let path = self.path.clone();
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            SourceError::Changed { path }
+        } else {
+            SourceError::Read { path, source }
+        }
     }
 }
-
-#[cfg(target_arch = "x86_64")]
-fn fetch(address: *const u8) {
-    use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: a prefetch is a hint, which no address makes fault.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-}
-
-/// No stable intrinsic for this machine: the program fetches by itself.
-#[cfg(not(target_arch = "x86_64"))]
-fn fetch(_address: *const u8) {}

@@ -2,10 +2,10 @@
 //! on the wire.
 
 use super::{Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal, source::Source};
-use crate::{media::plan::Batch, net::socket::FlowSocket, stop::Stop};
+use crate::{media::plan::Batch, net::socket::FlowSocket, pace::Lateness, stop::Stop};
 use rtp_common::{
     header::{Header, LEN as HEADER},
-    timeline::{self, Piece, choose},
+    timeline::{self, Piece},
 };
 use std::{
     io::{self, IoSlice},
@@ -17,7 +17,6 @@ use std::{
 pub struct UserFlow {
     socket: FlowSocket,
     setting: Setting,
-    pieces: [Piece; 2],
     /// Whether the kernel cuts our batches; if not, datagrams go one by one.
     segments: bool,
     totals: Totals,
@@ -38,16 +37,17 @@ impl UserFlow {
         };
         let last_sequence = setting.first_sequence.wrapping_sub(1);
         let totals = Totals { last_sequence, ..Totals::default() };
-        Ok(Self { socket, setting, pieces: [Piece::default(); 2], segments, totals, stop })
+        Ok(Self { socket, setting, segments, totals, stop })
     }
 
-    fn header(&self, ahead: u64) -> Header {
+    fn header(&self, ahead: u64, pieces: &[Piece]) -> Header {
         let number = self.totals.packets + ahead;
+        let piece = timeline::of(pieces, number).copied().unwrap_or_default();
         Header {
             payload_type: self.setting.payload_type,
-            marker: false,
+            marker: piece.marker(number),
             sequence: self.setting.first_sequence.wrapping_add(number as u16),
-            timestamp: choose(&self.pieces, number).timestamp(number),
+            timestamp: piece.timestamp(number),
             ssrc: self.setting.ssrc,
         }
     }
@@ -77,10 +77,12 @@ impl UserFlow {
         }
     }
 
-    fn send_batch(&mut self, payloads: &[u8]) -> io::Result<bool> {
+    fn send_batch(&mut self, payloads: &[u8], pieces: &[Piece]) -> io::Result<bool> {
         let octets = self.setting.payload as usize;
-        let headers: Vec<_> =
-            (0..).zip(payloads.chunks(octets)).map(|(ahead, _)| self.header(ahead).to_bytes()).collect();
+        let headers: Vec<_> = (0..)
+            .zip(payloads.chunks(octets))
+            .map(|(ahead, _)| self.header(ahead, pieces).to_bytes())
+            .collect();
         if self.segments {
             match self.hand_over(&headers, payloads) {
                 // The interface can neither checksum nor segment (kernels before 6.11).
@@ -105,23 +107,22 @@ impl UserFlow {
 }
 
 impl Flow for UserFlow {
-    fn lay(&mut self, piece: Piece) {
-        timeline::lay(&mut self.pieces, piece);
-    }
-
-    fn send(&mut self, source: &mut Source, batch: &Batch) -> Result<bool, SendError> {
+    fn send(&mut self, source: &mut Source, batch: &Batch, pieces: &[Piece]) -> Result<bool, SendError> {
         check_mtu(&self.socket, &self.setting)?;
         let payloads = source.read(batch)?;
-        if !self.send_batch(payloads).map_err(|source| self.error(source))? {
+        if !self.send_batch(payloads, pieces).map_err(|source| self.error(source))? {
             return Ok(false);
         }
-        let last = self.header(batch.packets as u64 - 1);
+        let last = self.header(batch.packets as u64 - 1, pieces);
         self.totals.packets += batch.packets as u64;
         self.totals.octets += batch.octets as u64;
         self.totals.last_sequence = last.sequence;
         self.totals.last_timestamp = last.timestamp;
         Ok(true)
     }
+
+    /// Nobody looks at a flow of this engine but its process.
+    fn show(&mut self, _lateness: &Lateness) {}
 
     fn totals(&self) -> Totals {
         self.totals

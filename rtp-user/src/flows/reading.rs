@@ -2,6 +2,7 @@
 
 use crate::{
     kernel::maps::{Flows, MapError},
+    monotonic::now,
     process::Process,
 };
 use aya::{
@@ -9,7 +10,6 @@ use aya::{
     sys::SyscallError,
 };
 use rtp_common::flow::FlowState;
-use rustix::time::{ClockId, clock_gettime};
 use std::{io, time::Duration};
 
 /// Why the maps cannot be looked at.
@@ -119,11 +119,6 @@ fn pass_over(error: aya::maps::MapError) -> Result<(), FlowsError> {
         Some(libc::EPERM | libc::EACCES) => Err(FlowsError::Privilege),
         _ => Err(FlowsError::List(error)),
     }
-}
-
-fn now() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub fn block(view: &View) -> String {
 
 type Pair = (&'static str, String);
 
-fn pairs(view: &View) -> [[Pair; 2]; 7] {
+fn pairs(view: &View) -> [[Pair; 2]; 8] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     [
         [
@@ -42,6 +42,10 @@ fn pairs(view: &View) -> [[Pair; 2]; 7] {
         [
             ("batches", HumanCount(view.batches).to_string()),
             ("per batch", or_dash(view.packets_per_batch.map(|packets| format!("{packets:.1} packets")))),
+        ],
+        [
+            ("late", format!("{}, {} underruns", HumanCount(view.late), view.underruns)),
+            ("worst", if view.worst_late_ns == 0 { "-".into() } else { duration(view.worst_late_ns) }),
         ],
     ]
 }
@@ -102,7 +106,8 @@ mod tests {
   packets        12,345                octets          15.49 MiB
   rate           960 packets/s         payload rate    10.11 Mb/s
   batches        257                   per batch       48.0 packets
-  dropped        10: payload sum missing 10
+  late           7, 2 underruns        worst           35 ms
+  dropped        10: sum and timeline missing 10
 ";
         assert_eq!(block(&view(|state| state.drops = [0, 10, 0, 0])), expected);
     }
@@ -111,6 +116,7 @@ mod tests {
     fn a_flow_that_has_not_begun_in_another_namespace() {
         let mut view = view(|state| {
             (state.packets, state.octets, state.batches, state.last_departure) = (0, 0, 0, 0);
+            (state.late, state.worst_late, state.underruns) = (0, 0, 0);
             state.segmenter = 0;
         });
         (view.interface, view.packets_per_second, view.bits_per_second) = (None, None, None);
@@ -124,6 +130,7 @@ mod tests {
   packets        0                     octets          0 B
   rate           -                     payload rate    -
   batches        0                     per batch       -
+  late           0, 0 underruns        worst           -
   dropped        0
 ";
         assert_eq!(block(&view), expected);

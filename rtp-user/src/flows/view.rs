@@ -67,6 +67,12 @@ pub struct View {
     pub last_departure_ns: Option<u64>,
     /// How long ago that was; negative if it is still to come.
     pub since_departure_ns: Option<i64>,
+    /// Packets handed over more than 10 ms after they were due.
+    pub late: u64,
+    /// The latest of all, nanoseconds.
+    pub worst_late_ns: u64,
+    /// Times that the sender woke when a packet should have left before.
+    pub underruns: u32,
     /// The process that holds the flow.
     pub pid: u32,
     /// Socket cookie, as `ss --extended` shows it.
@@ -127,6 +133,9 @@ impl View {
             drops: drops(&state.drops),
             last_departure_ns: departed,
             since_departure_ns: departed.map(|departed| now.wrapping_sub(departed).cast_signed()),
+            late: state.late,
+            worst_late_ns: state.worst_late,
+            underruns: state.underruns,
             pid: Process::from_bits(state.owner).pid,
             cookie: state.cookie,
             map: *map,
@@ -189,6 +198,9 @@ pub(super) mod tests {
             next_sequence: 11_809,
             last_timestamp: 2_883_842,
             batches: 257,
+            underruns: 2,
+            late: 7,
+            worst_late: 35_000_000,
             ..FlowState::default()
         };
         change(&mut state);
@@ -207,11 +219,12 @@ pub(super) mod tests {
         assert_eq!((view.pid, view.map, view.slot), (1234, 8, 1));
         assert_eq!((view.next_sequence, view.last_timestamp), (11_809, Some(2_883_842)));
         assert_eq!(view.since_departure_ns, Some(3_000_000));
+        assert_eq!((view.late, view.worst_late_ns, view.underruns), (7, 35_000_000, 2));
         assert_eq!(view.dropped, 12);
         assert_eq!(
             view.drops,
             [
-                Dropped { reason: "payload sum missing", packets: 10 },
+                Dropped { reason: "sum and timeline missing", packets: 10 },
                 Dropped { reason: "no segmenter", packets: 2 }
             ]
         );

@@ -1,13 +1,13 @@
 //! The maps as shared memory: no system call to lay a sum or to read a
 //! counter.
 
-use crate::process::Process;
+use crate::{pace::Lateness, process::Process};
 use aya::maps::{Map, MapData, SkStorage};
 use memmap2::{MmapOptions, MmapRaw};
 use rtp_common::{
     flow::{FlowState, Slot},
-    sums,
-    timeline::{self, Piece},
+    notes::{self, Note},
+    timeline::Piece,
 };
 use std::{
     io,
@@ -159,17 +159,20 @@ impl Flows {
         self.held().any(|(_, state)| Process::from_bits(state.owner).is_alive())
     }
 
-    /// Lays `piece` as the newest of `slot`.
-    pub fn lay(&self, slot: u32, piece: Piece) {
-        let before = self.read(slot).pieces;
-        let mut after = before;
-        timeline::lay(&mut after, piece);
-        for (place, (before, after)) in before.into_iter().zip(after).enumerate() {
-            if before != after {
-                // SAFETY: a mapped entry. Packets of the piece that goes have
-                // passed: batches before it were sent long ago.
-                unsafe { ptr::write_volatile(&raw mut (*self.0.entry(slot)).pieces[place], after) };
-            }
+    /// Lays `piece` at `place` (below [`rtp_common::timeline::PIECES`]) of `slot`.
+    pub fn lay(&self, slot: u32, place: usize, piece: Piece) {
+        // SAFETY: a mapped entry, and an index that is checked.
+        unsafe { ptr::write_volatile(&raw mut (*self.0.entry(slot)).pieces[place], piece) };
+    }
+
+    /// Shows how late the flow in `slot` is.
+    pub fn show(&self, slot: u32, lateness: &Lateness) {
+        let entry = self.0.entry(slot);
+        // SAFETY: a mapped entry, whose fields the program does not touch.
+        unsafe {
+            ptr::write_volatile(&raw mut (*entry).underruns, lateness.underruns as u32);
+            ptr::write_volatile(&raw mut (*entry).late, lateness.late);
+            ptr::write_volatile(&raw mut (*entry).worst_late, lateness.worst_ns);
         }
     }
 
@@ -179,14 +182,14 @@ impl Flows {
     }
 }
 
-/// The map `SUMS`.
+/// The map `NOTES`.
 #[derive(Debug)]
-pub struct Sums(Shared<sums::Ring>);
+pub struct Notes(Shared<notes::Ring>);
 
-impl Sums {
+impl Notes {
     /// Opens the map of that name.
     pub fn open(map: Map) -> Result<Self, MapError> {
-        Shared::open(map, "SUMS").map(Self)
+        Shared::open(map, "NOTES").map(Self)
     }
 
     /// The map itself, for pinning.
@@ -200,12 +203,12 @@ impl Sums {
         unsafe { ptr::write_bytes(self.0.entry(slot), 0, 1) };
     }
 
-    /// Lays the sums of the packets from `number` on.
-    pub fn lay(&self, slot: u32, number: u64, payload_sums: impl IntoIterator<Item = u16>) {
+    /// Notes the packets from `number` on.
+    pub fn lay(&self, slot: u32, number: u64, notes: impl IntoIterator<Item = Note>) {
         let ring = self.0.entry(slot).cast::<u32>();
-        for (number, sum) in (number..).zip(payload_sums) {
+        for (number, note) in (number..).zip(notes) {
             // SAFETY: the index is below the ring's length.
-            unsafe { ptr::write_volatile(ring.add(sums::index(number)), sums::entry(number, sum)) };
+            unsafe { ptr::write_volatile(ring.add(notes::index(number)), notes::entry(number, note)) };
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The eBPF object: embedded, loaded, its maps opened.
 
-use super::maps::{Flows, MapError, Sockets, Sums};
+use super::maps::{Flows, MapError, Notes, Sockets};
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::ProgramArray,
@@ -57,8 +57,8 @@ pub struct Object {
 pub struct Maps {
     /// The flows' states.
     pub flows: Flows,
-    /// The flows' sums rings.
-    pub sums: Sums,
+    /// What is noted of packets.
+    pub notes: Notes,
     /// Socket to slot.
     pub sockets: Sockets,
 }
@@ -68,7 +68,7 @@ impl Object {
     pub fn load(flows: u32) -> Result<Self, LoadError> {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("FLOWS", flows)
-            .map_max_entries("SUMS", flows)
+            .map_max_entries("NOTES", flows)
             .load(OBJECT)
             .map_err(
                 |error| if is_permission(&error) { LoadError::Privilege } else { LoadError::Kernel(error) },
@@ -79,7 +79,7 @@ impl Object {
         let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
         let maps = Maps {
             flows: Flows::open(take("FLOWS")?)?,
-            sums: Sums::open(take("SUMS")?)?,
+            notes: Notes::open(take("NOTES")?)?,
             sockets: Sockets::open(take("SOCKETS")?)?,
         };
         Ok(Self { ebpf, maps })

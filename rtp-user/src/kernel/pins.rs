@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! /sys/fs/bpf/krtp/eth0@1/             interface @ network namespace (its cookie)
-//!     FLOWS SUMS SOCKETS SKIPPED PROGRAMS   the maps
+//!     FLOWS NOTES SOCKETS SKIPPED PROGRAMS   the maps
 //!     link                            the tcx link (where the kernel has tcx)
 //!     ifindex-2                       a directory: which interface it was
 //!     filter-49152-1                  a directory: the clsact filter (where not)
@@ -12,7 +12,7 @@
 
 use super::{
     attach::{AttachError, Hung, hang, make_segmenter},
-    maps::{Flows, MapError, Sockets, Sums},
+    maps::{Flows, MapError, Notes, Sockets},
     object::{Maps, Object, PROGRAMS},
     segmenter::{self, Holder},
     undo::Undo,
@@ -147,7 +147,7 @@ impl Pins {
         }
         Ok(Some(Maps {
             flows: Flows::open(self.map("FLOWS")?)?,
-            sums: Sums::open(self.map("SUMS")?)?,
+            notes: Notes::open(self.map("NOTES")?)?,
             sockets: Sockets::open(self.map("SOCKETS")?)?,
         }))
     }
@@ -253,7 +253,7 @@ fn pin_hung(object: &Object, link: &Link, pins: &Pins, hung: Hung) -> Result<(),
 fn pin_maps(object: &Object, pins: &Pins) -> Result<(), PinError> {
     let maps = &object.maps;
     let mut named =
-        vec![("FLOWS", maps.flows.data()), ("SUMS", maps.sums.data()), ("SOCKETS", maps.sockets.data())];
+        vec![("FLOWS", maps.flows.data()), ("NOTES", maps.notes.data()), ("SOCKETS", maps.sockets.data())];
     if let Some(Map::PerCpuArray(skipped)) = object.ebpf.map("SKIPPED") {
         named.push(("SKIPPED", skipped));
     }

@@ -3,8 +3,11 @@
 //! Between two points at which the time is known the octets are evenly spread,
 //! as ISO/IEC 13818-1 §2.4.2.2 has it of the octets between two PCRs.
 
+use bytemuck::{Pod, Zeroable};
+
 /// An octet whose time is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
 pub struct Knot {
     /// Offset in the file.
     pub octet: u64,
@@ -72,6 +75,12 @@ impl Clock {
     pub fn even(hertz: u32, from: u64, to: u64, ticks: u64) -> Option<Self> {
         let knots = vec![Knot { octet: from, ticks: 0 }, Knot { octet: to, ticks }];
         (to > from).then_some(Self { hertz, knots })
+    }
+
+    /// The clock of those `knots`; `None` where they are not in order.
+    pub fn of(hertz: u32, knots: Vec<Knot>) -> Option<Self> {
+        let ordered = knots.windows(2).all(|two| two[0].octet < two[1].octet && two[0].ticks <= two[1].ticks);
+        ordered.then_some(Self { hertz, knots })
     }
 
     /// Ticks per second.

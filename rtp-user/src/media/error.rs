@@ -91,6 +91,19 @@ pub enum MediaError {
         /// The next better number.
         suggestion: u32,
     },
+    /// Nothing to time by where the user said it would be.
+    #[error(
+        "--pcr-pid {pid}: the packets of {} on that PID carry no PCR; those on {} do",
+        Shown(.path), Listed(.pids)
+    )]
+    NoPcrOnPid {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        pid: u16,
+        /// PIDs with PCRs, at least one.
+        pids: Vec<u16>,
+    },
     /// The file cannot be cut into packets.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -155,6 +168,23 @@ impl Display for NotTs {
             Self::Parity => f.write_str("it looks like packets of 204 octets, with Reed-Solomon parity"),
             Self::Late { octet } => write!(f, "its packets begin at octet {octet}"),
         }
+    }
+}
+
+/// Numbers in a sentence.
+struct Listed<'a>(&'a [u16]);
+
+impl Display for Listed<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (place, number) in self.0.iter().enumerate() {
+            let before = match place {
+                0 => "",
+                place if place + 1 == self.0.len() => " and ",
+                _ => ", ",
+            };
+            write!(f, "{before}{number}")?;
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 /// The system stamps a write with the last tick of a coarse clock, so two
 /// writes within a tick look alike; see [`Self::is_settled`]. Through a shared
 /// mapping only the first write to a page since its write-back is stamped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
 #[repr(C)]
 pub struct Identity {
     /// Device that holds the file, `st_dev`.

@@ -2,11 +2,18 @@
 //! need not read it ahead of the send.
 //!
 //! It holds the 16-bit one's-complement sum of each packet's payload
-//! ([`rtp_common::checksum::payload_sum`]), in a file of its own in the user's
-//! cache: a header, then the sums, all in the machine's byte order. An index
-//! that does not fit the media file, or is damaged, is as good as none.
+//! ([`rtp_common::checksum::payload_sum`]) and what [`super::scan`] has found, either
+//! if it was asked for, in a file of its own in the user's cache: a header, then
+//! programmes, knots and sums, all in the machine's byte order. An index that does
+//! not fit the media file, or is damaged, is as good as none.
 
-use super::{identity::Identity, plan::Plan};
+use super::{
+    clock::{Clock, Knot},
+    identity::Identity,
+    pcr::HERTZ,
+    psi::Programme,
+    scan::{Counts, Scan},
+};
 use bytemuck::{Pod, Zeroable};
 use std::{
     ffi::OsString,
@@ -14,32 +21,55 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 /// First octets of an index, with the version of its form. Written by a machine
 /// of the other byte order it reads as something else, as it should.
-const MAGIC: u64 = u64::from_be_bytes(*b"krtpsum\x01");
-/// Sums that are made room for before any are known.
-const FORESEEN: u64 = 1 << 16;
+const MAGIC: u64 = u64::from_be_bytes(*b"krtpidx\x02");
+/// Stands for no PID.
+const NO_PID: u32 = u32::MAX;
 
-/// What stands before the sums in an index file.
+/// Which index: of which octets, cut and read in which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The media file.
+    pub identity: Identity,
+    /// First octet of what is sent of it.
+    pub from: u64,
+    /// Behind the last.
+    pub to: u64,
+    /// Payload octets of a packet.
+    pub payload: u32,
+    /// PID of the PCRs, where the user named one.
+    pub pid: Option<u16>,
+}
+
+/// What stands before everything else in an index file.
 #[derive(Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 struct Header {
     /// [`MAGIC`].
     magic: u64,
-    /// The media file.
+    /// [`Key`], with [`NO_PID`] for no PID.
     identity: Identity,
-    /// How many sums follow.
-    count: u64,
-    /// Payload octets of a packet.
+    from: u64,
+    to: u64,
     payload: u32,
-    /// CRC-32 (IEEE 802.3) of the sums' octets.
-    check: u32,
+    wanted_pid: u32,
+    /// PID of the clock's PCRs, or [`NO_PID`].
+    pid: u32,
+    /// Whether there is a scan: 1, else 0.
+    scanned: u32,
+    counts: Counts,
+    /// How many follow.
+    programmes: u64,
+    knots: u64,
+    sums: u64,
+    /// CRC-32 (IEEE 802.3) of all octets, with zero here.
+    check: u64,
 }
 
-const _: () = assert!(size_of::<Header>() == 64);
+const _: () = assert!(size_of::<Header>() == 200);
 
 /// Why an index could not be read or kept. None of them keeps a file from being played.
 #[derive(Debug, thiserror::Error)]
@@ -78,27 +108,30 @@ pub enum IndexError {
     },
 }
 
-/// The payload sums of a file, for one payload size.
+/// What is known of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
-    identity: Identity,
-    payload: u32,
-    sums: Vec<u16>,
+    key: Key,
+    sums: Option<Vec<u16>>,
+    scan: Option<Scan>,
     /// Whether the file's content cannot have changed under its identity since.
     settled: bool,
 }
 
 impl Index {
-    /// The index in `dir` for the file of that identity cut into packets of
-    /// `payload` octets; `None` if there is none that fits.
-    pub fn load(dir: &Path, identity: Identity, payload: u32) -> Result<Option<Self>, IndexError> {
-        let Ok(plan) = Plan::new(identity.size, payload) else { return Ok(None) };
-        let path = dir.join(file_name(&identity, payload));
-        let sums = match read_sums(&path, &identity, payload, plan.packets()) {
-            Err(error) if is_absence(&error) => None,
-            sums => sums.map_err(|source| IndexError::Read { path, source })?,
-        };
-        Ok(sums.map(|sums| Self { identity, payload, sums, settled: true }))
+    /// `sums`: one for each packet. `settled`: [`Identity::is_settled`] when
+    /// reading began.
+    pub fn new(key: Key, sums: Option<Vec<u16>>, scan: Option<Scan>, settled: bool) -> Self {
+        Self { key, sums, scan, settled }
+    }
+
+    /// The index in `dir` for `key`; `None` if there is none that fits.
+    pub fn load(dir: &Path, key: Key) -> Result<Option<Self>, IndexError> {
+        let path = dir.join(file_name(&key));
+        match read(&path, key) {
+            Err(error) if is_absence(&error) => Ok(None),
+            index => index.map_err(|source| IndexError::Read { path, source }),
+        }
     }
 
     /// Keeps the index in `dir`, which is made if need be. It replaces an older
@@ -113,108 +146,146 @@ impl Index {
             .mode(0o700)
             .create(dir)
             .map_err(|source| IndexError::Directory { path: dir.into(), source })?;
-        let path = dir.join(file_name(&self.identity, self.payload));
-        let octets = size_of::<Header>() + size_of_val(self.sums.as_slice());
-        self.write(dir, &path).map_err(|source| IndexError::Write { path, source, octets })
+        let path = dir.join(file_name(&self.key));
+        let (header, parts) = self.parts();
+        let octets = size_of::<Header>() + parts.iter().map(|part| part.len()).sum::<usize>();
+        write(dir, &path, &header, &parts).map_err(|source| IndexError::Write { path, source, octets })
     }
 
-    /// One sum per packet.
-    pub fn sums(&self) -> &[u16] {
-        &self.sums
+    /// One sum per packet, if they were asked for.
+    pub fn sums(&self) -> Option<&[u16]> {
+        self.sums.as_deref()
     }
 
-    /// The file it is of.
-    pub fn identity(&self) -> Identity {
-        self.identity
+    /// The clock and all that goes with it, if they were asked for.
+    pub fn scan(&self) -> Option<&Scan> {
+        self.scan.as_ref()
     }
 
-    /// Not synced to the disk: what a crash leaves of it fails its check.
-    fn write(&self, dir: &Path, path: &Path) -> io::Result<()> {
-        let sums: &[u8] = bytemuck::cast_slice(&self.sums);
-        let header = Header {
-            magic: MAGIC,
-            identity: self.identity,
-            count: self.sums.len() as u64,
-            payload: self.payload,
-            check: crc32fast::hash(sums),
+    /// Sums and scan.
+    pub fn into_parts(self) -> (Option<Vec<u16>>, Option<Scan>) {
+        (self.sums, self.scan)
+    }
+
+    fn parts(&self) -> (Header, [&[u8]; 3]) {
+        let scan = self.scan.as_ref();
+        let programmes = scan.map_or(&[][..], |scan| &scan.programmes);
+        let knots = scan.map_or(&[][..], |scan| scan.clock.knots());
+        let sums = self.sums.as_deref().unwrap_or_default();
+        let parts: [&[u8]; 3] =
+            [bytemuck::cast_slice(programmes), bytemuck::cast_slice(knots), bytemuck::cast_slice(sums)];
+        let mut header = Header {
+            pid: scan.and_then(|scan| scan.pid).map_or(NO_PID, u32::from),
+            scanned: scan.is_some().into(),
+            counts: scan.map(|scan| scan.counts).unwrap_or_default(),
+            programmes: programmes.len() as u64,
+            knots: knots.len() as u64,
+            sums: sums.len() as u64,
+            ..Header::of(&self.key)
         };
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(bytemuck::bytes_of(&header))?;
-        file.write_all(sums)?;
-        file.persist(path)?;
-        Ok(())
+        header.check = check(&header, &parts);
+        (header, parts)
     }
 }
 
-/// One per media file and payload size, so that a rewritten file's index takes
-/// the place of its old one.
-fn file_name(identity: &Identity, payload: u32) -> String {
-    format!("{:x}-{:x}-{payload}.sums", identity.device, identity.inode)
+impl Header {
+    /// What an index of that key begins with; nothing in it.
+    fn of(key: &Key) -> Self {
+        Self {
+            magic: MAGIC,
+            identity: key.identity,
+            from: key.from,
+            to: key.to,
+            payload: key.payload,
+            wanted_pid: key.pid.map_or(NO_PID, u32::from),
+            ..Self::zeroed()
+        }
+    }
+
+    /// Octets of an index that begins so, if any can.
+    fn octets(&self) -> Option<u64> {
+        let part = |count: u64, each: usize| count.checked_mul(each as u64);
+        (size_of::<Self>() as u64)
+            .checked_add(part(self.programmes, size_of::<Programme>())?)?
+            .checked_add(part(self.knots, size_of::<Knot>())?)?
+            .checked_add(part(self.sums, size_of::<u16>())?)
+    }
+
+    /// Whether it is of `key`, with a sum for each packet or none.
+    fn is_of(&self, key: &Key) -> bool {
+        let expected = Self::of(key);
+        let packets = (key.to - key.from).div_ceil(key.payload.max(1).into());
+        self.magic == MAGIC
+            && self.identity == expected.identity
+            && (self.from, self.to) == (expected.from, expected.to)
+            && (self.payload, self.wanted_pid) == (expected.payload, expected.wanted_pid)
+            && (self.sums == 0 || self.sums == packets)
+    }
 }
 
-/// The sums in the index at `path`, if it is whole and says what is expected.
+/// CRC of an index whose `check` is whatever it is.
+fn check(header: &Header, parts: &[&[u8]]) -> u64 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(bytemuck::bytes_of(&Header { check: 0, ..*header }));
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finalize().into()
+}
+
+/// Not synced to the disk: what a crash leaves of it fails its check.
+fn write(dir: &Path, path: &Path, header: &Header, parts: &[&[u8]]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytemuck::bytes_of(header))?;
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.persist(path)?;
+    Ok(())
+}
+
+/// One per media file, payload size and PID, so that a rewritten file's index
+/// takes the place of its old one.
+fn file_name(key: &Key) -> String {
+    let pid = key.pid.map_or_else(String::new, |pid| format!("-pid{pid}"));
+    format!("{:x}-{:x}-{}{pid}.index", key.identity.device, key.identity.inode, key.payload)
+}
+
+/// The index at `path`, if it is whole and says what is expected.
 /// Into memory rather than mapped: a mapping would die with `SIGBUS` if the file
 /// were cut short.
-fn read_sums(path: &Path, identity: &Identity, payload: u32, count: u64) -> io::Result<Option<Vec<u16>>> {
+fn read(path: &Path, key: Key) -> io::Result<Option<Index>> {
     let mut file = File::open(path)?;
     let status = file.metadata()?;
-    let size = (size_of::<Header>() as u64).checked_add(count.saturating_mul(2));
-    let (true, Ok(expected)) = (status.is_file() && size == Some(status.len()), usize::try_from(count))
-    else {
-        return Ok(None);
-    };
-    let mut header = Header::zeroed();
-    file.read_exact(bytemuck::bytes_of_mut(&mut header))?;
-    let check = header.check;
-    if header != (Header { magic: MAGIC, identity: *identity, count, payload, check }) {
+    if !status.is_file() {
         return Ok(None);
     }
-    let mut sums = vec![0u16; expected];
-    file.read_exact(bytemuck::cast_slice_mut(&mut sums))?;
-    let whole = crc32fast::hash(bytemuck::cast_slice(&sums)) == check;
-    Ok(whole.then_some(sums))
+    let mut header = Header::zeroed();
+    file.read_exact(bytemuck::bytes_of_mut(&mut header))?;
+    if !header.is_of(&key) || header.octets() != Some(status.len()) {
+        return Ok(None);
+    }
+    let programmes: Vec<Programme> = read_part(&mut file, header.programmes)?;
+    let knots: Vec<Knot> = read_part(&mut file, header.knots)?;
+    let sums: Vec<u16> = read_part(&mut file, header.sums)?;
+    let parts: [&[u8]; 3] =
+        [bytemuck::cast_slice(&programmes), bytemuck::cast_slice(&knots), bytemuck::cast_slice(&sums)];
+    let whole = check(&header, &parts) == header.check;
+    let Some(clock) = Clock::of(HERTZ as u32, knots).filter(|_| whole) else { return Ok(None) };
+    let pid = u16::try_from(header.pid).ok();
+    let scan = (header.scanned == 1).then_some(Scan { pid, clock, counts: header.counts, programmes });
+    Ok(Some(Index { key, sums: (header.sums > 0).then_some(sums), scan, settled: true }))
+}
+
+/// `count` of them, which the file is known to hold.
+fn read_part<T: Pod>(file: &mut File, count: u64) -> io::Result<Vec<T>> {
+    let count = usize::try_from(count).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+    let mut part = vec![T::zeroed(); count];
+    file.read_exact(bytemuck::cast_slice_mut(&mut part))?;
+    Ok(part)
 }
 
 /// Whether there simply is no index, or one that is being cut short.
 fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
-}
-
-/// Collects a file's sums while it is played for the first time.
-#[derive(Clone, Debug)]
-pub struct IndexBuilder {
-    index: Index,
-    packets: u64,
-}
-
-impl IndexBuilder {
-    /// For `packets` sums of a file that has `identity` now, before any of it is read.
-    pub fn new(identity: Identity, payload: u32, packets: u64) -> Self {
-        Self::begun(identity, payload, packets, SystemTime::now())
-    }
-
-    fn begun(identity: Identity, payload: u32, packets: u64, now: SystemTime) -> Self {
-        let foreseen = usize::try_from(packets.min(FORESEEN)).unwrap_or_default();
-        let settled = identity.is_settled(now);
-        let index = Index { identity, payload, sums: Vec::with_capacity(foreseen), settled };
-        Self { index, packets }
-    }
-
-    /// Sums so far, hence the number of the packet whose sum is next.
-    #[expect(clippy::len_without_is_empty, reason = "it is a position")]
-    pub fn len(&self) -> u64 {
-        self.index.sums.len() as u64
-    }
-
-    /// Adds the sums of the packets that follow.
-    pub fn push(&mut self, sums: &[u16]) {
-        self.index.sums.extend_from_slice(sums);
-    }
-
-    /// The index, if there is one sum for each packet.
-    pub fn finish(self) -> Option<Index> {
-        (self.len() == self.packets).then_some(self.index)
-    }
 }
 
 /// Where indexes are kept: below `$XDG_CACHE_HOME` if that is an absolute path,

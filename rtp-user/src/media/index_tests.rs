@@ -1,68 +1,103 @@
-use super::{Identity, Index, IndexBuilder, IndexError, cache_dir, file_name};
+use super::{Identity, Index, IndexError, Key, cache_dir, file_name};
+use crate::media::{
+    clock::{Clock, Knot},
+    psi::Programme,
+    scan::{Counts, Scan},
+    unroll::PcrCounts,
+};
+use bytemuck::Zeroable as _;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
 };
 
 const PAYLOAD: u32 = 1316;
 
-/// A file of ten packets, written in 1970.
+/// A file written in 1970.
 const FILE: Identity =
     Identity { device: 0x10, inode: 0xab, size: 9 * PAYLOAD as u64 + 188, modified: 3, changed: 4 };
+/// Ten packets.
+const KEY: Key = Key { identity: FILE, from: 0, to: FILE.size, payload: PAYLOAD, pid: None };
+const SUMS: [u16; 10] = [1, 0xffff, 3, 4, 5, 6, 7, 8, 9, 0];
 
-fn built(identity: Identity, now: SystemTime) -> Index {
-    let mut builder = IndexBuilder::begun(identity, PAYLOAD, 10, now);
-    builder.push(&[1, 0xffff, 3, 4]);
-    builder.push(&[]);
-    builder.push(&[5, 6, 7, 8, 9, 0]);
-    builder.finish().expect("ten sums")
+fn scan() -> Scan {
+    let mut clock = Clock::new(27_000_000);
+    for (octet, ticks) in [(0, 0), (500, 4000), (600, 4000), (FILE.size, 90_000)] {
+        clock.push(Knot { octet, ticks });
+    }
+    let pcr = PcrCounts { pcrs: 3, wraps: 1, longest: 4000, ..PcrCounts::default() };
+    let counts = Counts { packets: 64, losses: 2, skipped: 7, pcr };
+    Scan { pid: Some(0x100), clock, counts, programmes: vec![Programme::zeroed(); 3] }
+}
+
+/// With sums and scan.
+fn whole() -> Index {
+    Index::new(KEY, Some(SUMS.to_vec()), Some(scan()), true)
 }
 
 /// A directory with the index of [`FILE`] in it, and where.
 fn stored() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");
-    built(FILE, SystemTime::now()).store(dir.path()).expect("room for it");
-    let path = dir.path().join(file_name(&FILE, PAYLOAD));
+    whole().store(dir.path()).expect("room for it");
+    let path = dir.path().join(file_name(&KEY));
     (dir, path)
 }
 
-fn load(dir: &Path, identity: Identity, payload: u32) -> Option<Index> {
-    Index::load(dir, identity, payload).expect("nothing in the way")
+fn load(dir: &Path, key: Key) -> Option<Index> {
+    Index::load(dir, key).expect("nothing in the way")
 }
 
 #[test]
 fn an_index_comes_back_as_it_was_kept() {
-    let (dir, _) = stored();
-    let index = load(dir.path(), FILE, PAYLOAD).expect("just stored");
-    assert_eq!(index.sums(), [1, 0xffff, 3, 4, 5, 6, 7, 8, 9, 0]);
-    assert_eq!(index, built(FILE, SystemTime::now()));
-    let names: Vec<_> =
-        fs::read_dir(dir.path()).expect("ours").map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, [file_name(&FILE, PAYLOAD).as_str()], "nothing else stays in the directory");
+    let cases = [
+        ("all", whole()),
+        ("sums only", Index::new(KEY, Some(SUMS.to_vec()), None, true)),
+        ("scan only", Index::new(KEY, None, Some(scan()), true)),
+        (
+            "no PCR found",
+            Index::new(
+                Key { pid: Some(7), ..KEY },
+                None,
+                Some(Scan { pid: None, clock: Clock::new(27_000_000), programmes: vec![], ..scan() }),
+                true,
+            ),
+        ),
+    ];
+    for (case, index) in cases {
+        let dir = tempfile::tempdir().expect("a directory");
+        index.store(dir.path()).expect("room for it");
+        let key = index.key;
+        assert_eq!(load(dir.path(), key), Some(index), "{case}");
+        let names: Vec<_> =
+            fs::read_dir(dir.path()).expect("ours").map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [file_name(&key).as_str()], "{case}: nothing else stays in the directory");
+    }
 }
 
 #[test]
 fn another_file_or_cut_has_no_index() {
-    let (dir, _) = stored();
+    let (dir, path) = stored();
+    let identity = |identity| Key { identity, ..KEY };
     let cases = [
-        ("device", Identity { device: 0x11, ..FILE }, PAYLOAD),
-        ("inode", Identity { inode: 0xac, ..FILE }, PAYLOAD),
-        ("size, other count", Identity { size: FILE.size + 5000, ..FILE }, PAYLOAD),
-        ("size, same count", Identity { size: FILE.size + 188, ..FILE }, PAYLOAD),
-        ("written since", Identity { modified: 5, ..FILE }, PAYLOAD),
-        ("inode changed since", Identity { changed: 5, ..FILE }, PAYLOAD),
-        ("payload", FILE, 1128),
-        ("no payload", FILE, 0),
-        ("emptied", Identity { size: 0, ..FILE }, PAYLOAD),
+        ("device", identity(Identity { device: 0x11, ..FILE })),
+        ("inode", identity(Identity { inode: 0xac, ..FILE })),
+        ("size", identity(Identity { size: FILE.size + 188, ..FILE })),
+        ("written since", identity(Identity { modified: 5, ..FILE })),
+        ("inode changed since", identity(Identity { changed: 5, ..FILE })),
+        ("payload", Key { payload: 1128, ..KEY }),
+        ("no payload", Key { payload: 0, ..KEY }),
+        ("from", Key { from: 44, ..KEY }),
+        ("to, same count", Key { to: FILE.size - 1, ..KEY }),
+        ("PID", Key { pid: Some(0x100), ..KEY }),
+        ("emptied", Key { identity: Identity { size: 0, ..FILE }, to: 0, ..KEY }),
     ];
-    for (case, identity, payload) in cases {
-        assert_eq!(load(dir.path(), identity, payload), None, "{case}");
+    for (case, key) in cases {
+        assert_eq!(load(dir.path(), key), None, "{case}");
         // Nor is it taken for one if it lies in its place.
-        let place = dir.path().join(file_name(&identity, payload));
+        let place = dir.path().join(file_name(&key));
         if !place.exists() {
-            fs::copy(dir.path().join(file_name(&FILE, PAYLOAD)), place).expect("room for it");
-            assert_eq!(load(dir.path(), identity, payload), None, "{case}, moved");
+            fs::copy(&path, place).expect("room for it");
+            assert_eq!(load(dir.path(), key), None, "{case}, moved");
         }
     }
 }
@@ -76,39 +111,26 @@ fn damage_anywhere_is_noticed() {
             let mut bad = good.clone();
             bad[octet] ^= 1 << bit;
             fs::write(&path, bad).expect("room for it");
-            assert_eq!(load(dir.path(), FILE, PAYLOAD), None, "octet {octet}, bit {bit}");
+            assert_eq!(load(dir.path(), KEY), None, "octet {octet}, bit {bit}");
         }
     }
     for len in 0..good.len() {
         fs::write(&path, &good[..len]).expect("room for it");
-        assert_eq!(load(dir.path(), FILE, PAYLOAD), None, "cut to {len}");
+        assert_eq!(load(dir.path(), KEY), None, "cut to {len}");
     }
     fs::write(&path, [&good[..], b"\0\0"].concat()).expect("room for it");
-    assert_eq!(load(dir.path(), FILE, PAYLOAD), None, "longer");
-    built(FILE, SystemTime::now()).store(dir.path()).expect("a damaged one is replaced");
-    assert!(load(dir.path(), FILE, PAYLOAD).is_some());
-}
-
-#[test]
-fn an_index_lacking_sums_is_none() {
-    let mut builder = IndexBuilder::new(FILE, PAYLOAD, 3);
-    builder.push(&[1, 2]);
-    assert_eq!(builder.len(), 2);
-    assert_eq!(builder.clone().finish(), None);
-    builder.push(&[3]);
-    assert!(builder.clone().finish().is_some());
-    builder.push(&[4]);
-    assert_eq!(builder.finish(), None, "one too many");
+    assert_eq!(load(dir.path(), KEY), None, "longer");
+    whole().store(dir.path()).expect("a damaged one is replaced");
+    assert!(load(dir.path(), KEY).is_some());
 }
 
 #[test]
 fn the_index_of_a_file_just_written_is_used_but_not_kept() {
     let dir = tempfile::tempdir().expect("a directory");
-    let written = SystemTime::UNIX_EPOCH + Duration::from_nanos(4);
-    let index = built(FILE, written);
-    assert_eq!(index.sums().len(), 10);
+    let index = Index::new(KEY, Some(SUMS.to_vec()), None, false);
+    assert_eq!(index.sums(), Some(&SUMS[..]));
     assert!(matches!(index.store(dir.path()), Err(IndexError::Unsettled { .. })));
-    assert_eq!(load(dir.path(), FILE, PAYLOAD), None);
+    assert_eq!(load(dir.path(), KEY), None);
 }
 
 #[test]
@@ -117,7 +139,7 @@ fn a_directory_that_cannot_be_used_is_named() {
     let blocked = dir.path().join("file");
     fs::write(&blocked, "").expect("room for it");
     let below = blocked.join("krtp");
-    let index = built(FILE, SystemTime::now());
+    let index = whole();
     let message = index.store(&below).expect_err("below a file").to_string();
     assert_eq!(
         message,
@@ -127,15 +149,15 @@ fn a_directory_that_cannot_be_used_is_named() {
             below.display()
         )
     );
-    let message = Index::load(&below, FILE, PAYLOAD).expect_err("below a file").to_string();
+    let message = Index::load(&below, KEY).expect_err("below a file").to_string();
     assert!(message.starts_with(&format!("the index {}", below.display())), "{message}");
     // A directory where the index should be.
-    let path = dir.path().join(file_name(&FILE, PAYLOAD));
+    let path = dir.path().join(file_name(&KEY));
     fs::create_dir(&path).expect("room for it");
     let message = index.store(dir.path()).expect_err("in the way").to_string();
     assert!(message.starts_with(&format!("the index {} cannot be written", path.display())), "{message}");
-    assert_eq!(load(dir.path(), FILE, PAYLOAD), None);
-    assert_eq!(load(&dir.path().join("never/made"), FILE, PAYLOAD), None);
+    assert_eq!(load(dir.path(), KEY), None);
+    assert_eq!(load(&dir.path().join("never/made"), KEY), None);
 }
 
 #[test]
@@ -143,10 +165,10 @@ fn missing_directories_are_made_for_the_user_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().expect("a directory");
     let cache = dir.path().join("cache/krtp");
-    built(FILE, SystemTime::now()).store(&cache).expect("room for it");
+    whole().store(&cache).expect("room for it");
     let mode = fs::metadata(&cache).expect("just made").permissions().mode();
     assert_eq!(mode & 0o077, 0, "mode {mode:o}");
-    assert!(load(&cache, FILE, PAYLOAD).is_some());
+    assert!(load(&cache, KEY).is_some());
 }
 
 #[test]

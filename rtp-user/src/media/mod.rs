@@ -1,21 +1,31 @@
 //! What is sent: media files, how they are cut into packets, and what is kept of them.
 
 pub mod clock;
+pub mod cone;
 pub mod error;
 pub mod identity;
 pub mod index;
+pub mod library;
+pub mod making;
 pub mod pcr;
 pub mod plan;
+pub mod psi;
+pub mod scan;
+pub mod sync;
 pub mod ts;
+pub mod unroll;
 
 pub use error::MediaError;
 pub use identity::Identity;
 pub use ts::PcrSpan;
 
+use clock::Clock;
 use std::{
     fs::{self, File},
+    ops::Range,
     os::unix::fs::FileTypeExt as _,
     path::Path,
+    time::Duration,
 };
 
 /// Payload type of MPEG transport streams (RFC 3551 table 5).
@@ -23,7 +33,7 @@ const TS_PAYLOAD_TYPE: u8 = 33;
 /// RTP clock of MPEG transport streams, Hz (RFC 2250 §2).
 const TS_CLOCK_RATE: u32 = 90_000;
 /// Their name in SDP (RFC 3555 §4.2).
-const TS_ENCODING: &str = "MP2T";
+const TS_ENCODING: Encoding = Encoding { name: "MP2T", channels: 1 };
 /// Seven transport packets: the most that a packet of 1,500 octets holds.
 const TS_PAYLOAD: u32 = 7 * TS_PACKET;
 const TS_PACKET: u32 = {
@@ -43,25 +53,52 @@ pub struct Wish {
     pub clock_rate: Option<u32>,
     /// `--payload`: octets of media in a packet.
     pub payload: Option<u32>,
+    /// `--pcr-pid`: PID whose PCRs are the clock, 13 bits.
+    pub pcr_pid: Option<u16>,
+}
+
+/// A payload format as SDP names it (RFC 8866 §6.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// Its name.
+    pub name: &'static str,
+    /// Audio channels; 1 where the word means nothing.
+    pub channels: u16,
 }
 
 /// What a file is and how it is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Media {
     /// RTP payload type, 0–127.
     pub payload_type: u8,
     /// RTP timestamp ticks per second, not zero.
     pub clock_rate: u32,
-    /// Octets of media in a packet; [`plan::Plan::new`] takes it with `len`.
+    /// Octets of media in a packet; [`plan::Plan::new`] takes it with `octets`.
     pub payload: u32,
-    /// The encoding's name in SDP (RFC 8866 §6.6), if it is known.
-    pub encoding: Option<&'static str>,
-    /// Octets in all, at least one; the size in `identity`.
-    pub len: u64,
+    /// Octets that a payload holds whole numbers of: a transport packet, a
+    /// sample of every channel; 1 where nothing is known.
+    pub unit: u32,
+    /// The encoding, if it is known.
+    pub encoding: Option<Encoding>,
+    /// Where in the file the media lies: at least one octet.
+    pub octets: Range<u64>,
+    /// When each octet is due, where the file's head says all of it (PCM, whose
+    /// ticks are samples). A transport stream's clock is in its PCRs.
+    pub clock: Option<Clock>,
     /// Which file it is, taken before anything of it was read.
     pub identity: Identity,
     /// The media's own clock, if it has one and packets keep to its units.
     pub pcr: Option<PcrSpan>,
+}
+
+impl Media {
+    /// How long the media in a full packet lasts, where that is always the
+    /// same: PCM.
+    pub fn ptime(&self) -> Option<Duration> {
+        let clock = self.clock.as_ref()?;
+        let ticks = clock.stretch(self.octets.start)?.ticks_at(self.octets.start + u64::from(self.payload));
+        Some(Duration::from_nanos(ticks.saturating_mul(1_000_000_000) / u64::from(clock.hertz())))
+    }
 }
 
 /// Opens a media file and finds out how to send it.
@@ -83,11 +120,11 @@ pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
     let file = open_regular(path)?;
     let identity = Identity::of(&file).map_err(|error| MediaError::system(path, error))?;
     let len = identity.size;
-    let ts = match ts::probe(&file, path) {
+    let ts = match ts::probe(&file, path, wish.pcr_pid) {
         Err(MediaError::NotTs { .. } | MediaError::Truncated { .. }) if said => None,
         probed => Some(probed?),
     };
-    plan::Plan::new(len, payload)?;
+    plan::Plan::new(0..len, payload)?;
     let whole_packets = payload.is_multiple_of(TS_PACKET);
     if !said && !whole_packets {
         let suggestion = (payload - payload % TS_PACKET).max(TS_PACKET);
@@ -96,7 +133,11 @@ pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
     let ts = ts.filter(|_| whole_packets);
     let encoding = (ts.is_some() && clock_rate == TS_CLOCK_RATE).then_some(TS_ENCODING);
     let pcr = ts.and_then(|ts| ts.pcr);
-    Ok((file, Media { payload_type, clock_rate, payload, encoding, len, identity, pcr }))
+    let unit = if encoding.is_some() { TS_PACKET } else { 1 };
+    let octets = 0..len;
+    let media =
+        Media { payload_type, clock_rate, payload, unit, encoding, octets, clock: None, identity, pcr };
+    Ok((file, media))
 }
 
 /// Opens a regular file. Looks before it opens: opening a FIFO would wait, and
@@ -135,8 +176,9 @@ mod tests {
         (0..packets).flat_map(|packet| pcr::packet_with_pcr(0x100, packet * 1000)).collect()
     }
 
-    const SAID: Wish = Wish { payload_type: Some(96), clock_rate: Some(48_000), payload: Some(960) };
-    const SILENT: Wish = Wish { payload_type: None, clock_rate: None, payload: None };
+    const SAID: Wish =
+        Wish { payload_type: Some(96), clock_rate: Some(48_000), payload: Some(960), pcr_pid: None };
+    const SILENT: Wish = Wish { payload_type: None, clock_rate: None, payload: None, pcr_pid: None };
 
     /// What `open` says to `octets` in a file named `name`.
     fn opened(name: &str, octets: &[u8], wish: &Wish) -> Result<Media, String> {
@@ -151,7 +193,7 @@ mod tests {
     fn answer(dir: &Path, name: &str, wish: &Wish) -> Result<Media, String> {
         let anonymous = |(file, media): (_, Media)| {
             assert_eq!(Some(media.identity), Identity::of(&file).ok(), "{name}");
-            assert_eq!(media.len, media.identity.size, "{name}");
+            assert_eq!(media.octets, 0..media.identity.size, "{name}");
             Media { identity: Identity::zeroed(), ..media }
         };
         let without = |error: MediaError| error.to_string().replace(&format!("{}/", dir.display()), "");
@@ -164,23 +206,32 @@ mod tests {
             payload_type: 33,
             clock_rate: 90_000,
             payload: 1316,
-            encoding: Some("MP2T"),
-            len: 20 * 188,
+            unit: 188,
+            encoding: Some(super::TS_ENCODING),
+            octets: 0..20 * 188,
+            clock: None,
             identity: Identity::zeroed(),
             pcr: Some(PcrSpan { pid: 0x100, first_octet: 10, last_octet: 19 * 188 + 10, ticks: 19_000 }),
         };
-        let raw =
-            Media { payload_type: 96, clock_rate: 48_000, payload: 960, encoding: None, pcr: None, ..ts };
+        let raw = Media {
+            payload_type: 96,
+            clock_rate: 48_000,
+            payload: 960,
+            unit: 1,
+            encoding: None,
+            pcr: None,
+            ..ts.clone()
+        };
         let cases = [
-            ("no wish", SILENT, ts),
-            ("payload", Wish { payload: Some(188), ..SILENT }, Media { payload: 188, ..ts }),
-            ("type", Wish { payload_type: Some(96), ..SILENT }, Media { payload_type: 96, ..ts }),
+            ("no wish", SILENT, ts.clone()),
+            ("payload", Wish { payload: Some(188), ..SILENT }, Media { payload: 188, ..ts.clone() }),
+            ("type", Wish { payload_type: Some(96), ..SILENT }, Media { payload_type: 96, ..ts.clone() }),
             (
                 "clock",
                 Wish { clock_rate: Some(27_000_000), ..SILENT },
-                Media { clock_rate: 27_000_000, encoding: None, ..ts },
+                Media { clock_rate: 27_000_000, unit: 1, encoding: None, ..ts.clone() },
             ),
-            ("as something else", SAID, raw),
+            ("as something else", SAID, raw.clone()),
             (
                 "as something else in whole packets",
                 Wish { payload: Some(376), ..SAID },
@@ -188,7 +239,7 @@ mod tests {
             ),
             (
                 "as what it is",
-                Wish { payload_type: Some(33), clock_rate: Some(90_000), payload: Some(1316) },
+                Wish { payload_type: Some(33), clock_rate: Some(90_000), payload: Some(1316), pcr_pid: None },
                 ts,
             ),
         ];
@@ -203,15 +254,17 @@ mod tests {
             payload_type: 96,
             clock_rate: 48_000,
             payload: 960,
+            unit: 1,
             encoding: None,
-            len: 5000,
+            octets: 0..5000,
+            clock: None,
             identity: Identity::zeroed(),
             pcr: None,
         };
-        assert_eq!(opened("a.pcm", &[1; 5000], &SAID), Ok(raw));
+        assert_eq!(opened("a.pcm", &[1; 5000], &SAID), Ok(raw.clone()));
         let cut = stream(20)[..2000].to_vec();
-        assert_eq!(opened("cut.ts", &cut, &SAID), Ok(Media { len: 2000, ..raw }));
-        assert_eq!(opened("short.pcm", &[1; 3], &SAID), Ok(Media { len: 3, ..raw }));
+        assert_eq!(opened("cut.ts", &cut, &SAID), Ok(Media { octets: 0..2000, ..raw.clone() }));
+        assert_eq!(opened("short.pcm", &[1; 3], &SAID), Ok(Media { octets: 0..3, ..raw }));
     }
 
     #[test]

@@ -12,11 +12,11 @@ pub const HERTZ: u64 = 27_000_000;
 pub const OCTET_IN_PACKET: u64 = 10;
 
 /// A PCR counts to here and begins again: 2^33 ticks of 90 kHz, 26.5 hours.
-const WRAP: u64 = (1 << 33) * EXTENSION;
+pub(super) const WRAP: u64 = (1 << 33) * EXTENSION;
 /// The extension counts 27 MHz ticks within one of 90 kHz.
 const EXTENSION: u64 = 300;
 /// The null packets' PID. They have no adaptation field.
-const NULL_PID: u16 = 0x1fff;
+pub(super) const NULL_PID: u16 = 0x1fff;
 
 /// One PCR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,14 @@ impl Pcr {
             | u64::from(head[10] >> 7);
         let extension = u64::from(u16::from_be_bytes([head[10] & 1, head[11]]));
         (extension < EXTENSION).then_some(Self { pid, ticks: base * EXTENSION + extension })
+    }
+
+    /// Whether a transport packet's adaptation field says that the next PCR of
+    /// its PID, which may be its own, is of a new time base
+    /// (`discontinuity_indicator`, §2.4.3.5).
+    pub fn announces_new_base(packet: &[u8; PACKET]) -> bool {
+        let undamaged = packet[1] & 0x80 == 0;
+        undamaged && packet[3] & 0x20 != 0 && packet[4] > 0 && packet[5] & 0x80 != 0
     }
 
     /// Ticks of 27 MHz from this PCR to a `later` one less than 26.5 hours after it.

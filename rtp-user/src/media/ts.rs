@@ -9,6 +9,7 @@
 use super::{
     error::{MediaError, NotTs},
     pcr::{OCTET_IN_PACKET, PACKET, Pcr, SYNC},
+    scan::Scanner,
 };
 use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
 
@@ -41,8 +42,9 @@ pub struct PcrSpan {
 }
 
 /// Finds out whether `file` is a transport stream of 188-octet packets, and its
-/// clock. `name` is for the error.
-pub fn probe(file: &File, name: &Path) -> Result<TsInfo, MediaError> {
+/// clock: that of the PCRs on `pid`, or which [`super::scan`] would choose. `name` is
+/// for the error.
+pub fn probe(file: &File, name: &Path, pid: Option<u16>) -> Result<TsInfo, MediaError> {
     let failed = |error| MediaError::system(name, error);
     let len = file.metadata().map_err(failed)?.len();
     if len == 0 {
@@ -59,7 +61,7 @@ pub fn probe(file: &File, name: &Path) -> Result<TsInfo, MediaError> {
     if excess != 0 {
         return Err(MediaError::Truncated { path: name.into(), excess, whole });
     }
-    Ok(TsInfo { pcr: span(file, whole).map_err(failed)? })
+    Ok(TsInfo { pcr: span(file, name, whole, pid)? })
 }
 
 /// The octets of `file` from `offset` on, at most a window, none from `end` on.
@@ -115,26 +117,36 @@ fn is_regular(octets: &[u8], first: usize, step: usize) -> bool {
     syncs.len() >= 4 && syncs.all(|&octet| octet == SYNC)
 }
 
-/// From the first PCR in `file` to the last one on its PID. `len` is a whole
-/// number of packets.
-fn span(file: &File, len: u64) -> io::Result<Option<PcrSpan>> {
-    let Some((first_octet, first)) = first_pcr(file, len)? else { return Ok(None) };
-    let Some((last_octet, last)) = last_pcr(file, len, first.pid)? else { return Ok(None) };
+/// From the clock's first PCR in `file` to its last. `len` is a whole number of
+/// packets; `pid` is of the PCRs that were asked for.
+fn span(file: &File, name: &Path, len: u64, pid: Option<u16>) -> Result<Option<PcrSpan>, MediaError> {
+    let failed = |error| MediaError::system(name, error);
+    let Some((first_octet, first)) = first_pcr(file, name, len, pid)? else { return Ok(None) };
+    let Some((last_octet, last)) = last_pcr(file, len, first.pid).map_err(failed)? else { return Ok(None) };
     let ticks = first.until(last);
     let passes = last_octet > first_octet && ticks > 0;
     Ok(passes.then_some(PcrSpan { pid: first.pid, first_octet, last_octet, ticks }))
 }
 
-fn first_pcr(file: &File, len: u64) -> io::Result<Option<(u64, Pcr)>> {
+/// The clock's first PCR, chosen as the scan of the whole file will.
+fn first_pcr(
+    file: &File,
+    name: &Path,
+    len: u64,
+    wanted: Option<u16>,
+) -> Result<Option<(u64, Pcr)>, MediaError> {
+    let mut scanner = Scanner::new(0..len, wanted);
     let mut start = 0;
-    while start < len.min(SEARCHED) {
-        let window = read(file, start, len)?;
-        if let Some(found) = pcrs(&window, start).next() {
-            return Ok(Some(found));
-        }
+    while start < len.min(SEARCHED) && scanner.first().is_none() {
+        scanner.push(&read(file, start, len).map_err(|error| MediaError::system(name, error))?);
         start += WINDOW;
     }
-    Ok(None)
+    scanner.choose();
+    let pids: Vec<u16> = scanner.pids().collect();
+    match (scanner.first(), wanted) {
+        (None, Some(pid)) if !pids.is_empty() => Err(MediaError::NoPcrOnPid { path: name.into(), pid, pids }),
+        (first, _) => Ok(first),
+    }
 }
 
 fn last_pcr(file: &File, len: u64, pid: u16) -> io::Result<Option<(u64, Pcr)>> {
@@ -186,7 +198,7 @@ mod tests {
     }
 
     fn probed(octets: &[u8]) -> Result<TsInfo, MediaError> {
-        probe(&file_of(octets), Path::new("a.ts"))
+        probe(&file_of(octets), Path::new("a.ts"), None)
     }
 
     #[test]

@@ -175,9 +175,10 @@ impl FlowSocket {
         option_set(self.socket.as_fd(), libc::IPPROTO_UDP, libc::UDP_CORK, &c_int::from(on))
     }
 
-    /// Asks for a send buffer of `octets`; the system's limit may give less.
-    pub fn set_send_buffer(&self, octets: usize) -> io::Result<()> {
-        self.socket.set_send_buffer_size(octets)
+    /// Takes a send buffer of `octets`, beyond the system's limit
+    /// (`SO_SNDBUFFORCE`, `CAP_NET_ADMIN`).
+    pub fn force_send_buffer(&self, octets: u32) -> io::Result<()> {
+        option_set(self.socket.as_fd(), libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &octets.cast_signed())
     }
 
     /// No UDP checksum (`SO_NO_CHECK`).

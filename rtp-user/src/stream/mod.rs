@@ -1,25 +1,30 @@
-//! `krtp stream`: one file to one or more destinations.
+//! `krtp stream`: files to destinations, one stream or many.
 
-mod play;
+mod course;
+mod facts;
+mod item;
+mod player;
+mod programs;
 mod progress;
 pub mod report;
+mod row;
+mod sender;
 mod setup;
+mod way;
 
 use crate::{
-    engine::{Checksum, source::Source},
-    media::{
-        self, Wish,
-        identity::Identity,
-        index::{Index, IndexBuilder, IndexError, cache_dir},
-        plan::Plan,
-    },
+    engine::Checksum,
+    media::{Wish, index::cache_dir, library::Library},
     net::netlink::Netlink,
-    pace::Rate,
+    pace::OnLate,
     stop::Stop,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use player::Player;
+use progress::Bar;
 use report::Report;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use setup::{Setup, Stream};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Which engine to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -47,8 +52,8 @@ pub enum Pace {
 /// What to stream, where to, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The file.
-    pub file: PathBuf,
+    /// The files, which follow one another.
+    pub files: Vec<PathBuf>,
     /// Destinations, one flow each.
     pub to: Vec<SocketAddr>,
     /// The interface; the route's if none is named.
@@ -59,6 +64,17 @@ pub struct Options {
     pub pace: Pace,
     /// How many times; none: for ever.
     pub plays: Option<u64>,
+    /// Where in the first file to begin.
+    pub start: Duration,
+    /// How long a play of all files lasts at most.
+    pub duration: Option<Duration>,
+    /// How long before they leave packets are handed over, where departure
+    /// times are kept.
+    pub ahead: Duration,
+    /// How many packets leave together, where they are not.
+    pub burst: usize,
+    /// What becomes of packets that are too late.
+    pub on_late: OnLate,
     /// What the file is, where it does not say so itself.
     pub wish: Wish,
     /// SSRC of the first flow; random if not given, and for all others.
@@ -81,91 +97,43 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Streams as `options` say, until the end or until `stop`.
-pub async fn run(options: &Options, stop: Stop) -> Result<Report> {
-    let (file, media) = media::open(&options.file, &options.wish)?;
-    let rate = rate(options, &media)?;
-    let plan = Plan::new(media.len, media.payload).with_context(|| options.file.display().to_string())?;
+/// Plays the streams that `options` tell (at least one), until their end or
+/// until `stop`.
+pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
+    let rows = options.iter().map(row::Row::open).collect::<Result<Vec<_>>>()?;
     let netlink = Netlink::open()?;
-    let setup = setup::prepare(&netlink, options, &media, &plan, &stop).await?;
-    if let Some(path) = &options.sdp {
-        let text = setup.describe(&media, options)?;
-        std::fs::write(path, text)
-            .with_context(|| format!("cannot write the session description {}", path.display()))?;
+    let media: Vec<_> = rows.iter().map(|row| row.media().clone()).collect();
+    let Setup { streams, facts, choices, log } = setup::prepare(&netlink, options, &media, &stop).await?;
+    for ((options, media), facts) in options.iter().zip(&media).zip(&facts) {
+        if let Some(path) = &options.sdp {
+            let text = facts.describe(media, options)?;
+            std::fs::write(path, text)
+                .with_context(|| format!("cannot write the session description {}", path.display()))?;
+        }
     }
-    eprintln!("krtp: {}", setup.choice);
-    if rate.is_none() {
+    for choice in choices {
+        eprintln!("krtp: {choice}");
+    }
+    if !rows.iter().all(row::Row::has_clock) {
         eprintln!(
             "krtp: nothing says how long a packet lasts (no PCR): all timestamps are alike; give --pace BITRATE"
         );
     }
-
-    let identity = media.identity;
-    let sums = if setup.needs_sums { sums(identity, &plan) } else { crate::engine::source::Sums::None };
-    let source = Source::new(file, options.file.clone(), identity, media.payload, sums);
-    let player = play::Play {
-        plan,
-        rate,
-        paced: options.pace != Pace::None,
-        plays: options.plays,
-        timestamp: setup.timestamp,
-        stop: stop.clone(),
-        progress: Arc::default(),
-    };
-    let progress = progress::Bar::new(&player, options.json);
-    let sender = player.start(source, setup.flows)?;
-    let ended = progress.follow(sender, setup.log).await?;
-    if let Some(index) = ended.index {
-        keep(&index);
+    let library = Library::new(cache_dir(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")));
+    let mut bar = Bar::new(options.iter().any(|options| options.json));
+    let rate = rows.iter().map(row::Row::rate).sum();
+    let mut players = Vec::new();
+    for ((options, row), stream) in options.iter().zip(rows).zip(streams) {
+        let Stream { flows, manner, sums } = stream;
+        let cut = (options.start, options.duration);
+        let items = row.items(&library, sums, cut, &mut |done, of| bar.reading(done, of))?;
+        players.push(Player::new(flows, items, manner));
     }
-    Ok(Report::new(options, &setup.facts, &ended.outcome))
-}
-
-/// The media's rate: what the pace says, or at least what the PCRs say.
-fn rate(options: &Options, media: &media::Media) -> Result<Option<Rate>> {
-    let pcr = media.pcr.and_then(|span| Rate::new(span.last_octet - span.first_octet, span.ticks));
-    match options.pace {
-        Pace::Bits(bits) => Ok(Rate::from_bits(bits)),
-        Pace::None => Ok(pcr),
-        Pace::Pcr if pcr.is_some() => Ok(pcr),
-        Pace::Pcr => bail!(
-            "{} has no two PCRs to pace by: give its rate (--pace 4000000) or send unpaced (--pace none)",
-            options.file.display()
-        ),
-    }
-}
-
-/// The payload sums: from the index beside the user's cache, or taken on the way.
-fn sums(identity: Identity, plan: &Plan) -> crate::engine::source::Sums {
-    use crate::engine::source::Sums;
-    let known = cache().and_then(|directory| {
-        Index::load(&directory, identity, plan.payload()).unwrap_or_else(|error| {
-            tracing::info!("{error}");
-            None
-        })
-    });
-    match known {
-        Some(index) => Sums::Known(index),
-        None => Sums::Taken {
-            builder: Some(IndexBuilder::new(identity, plan.payload(), plan.packets())),
-            batch: Vec::new(),
-        },
-    }
-}
-
-/// A cache that cannot be written costs the next start, not this one.
-fn keep(index: &Index) {
-    if let Some(directory) = cache()
-        && let Err(error) = index.store(&directory)
-    {
-        match error {
-            // The file was written a moment ago: the next play knows more.
-            IndexError::Unsettled { .. } => tracing::debug!("{error}"),
-            error => tracing::warn!("{error}"),
-        }
-    }
-}
-
-fn cache() -> Option<PathBuf> {
-    cache_dir(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
+    let total = players.iter().map(Player::octets).sum();
+    bar.begin(total, rate);
+    let progress = Arc::default();
+    let senders = sender::start(players, &stop, &progress)?;
+    let outcomes = bar.follow(senders, &progress, log).await?;
+    library.keep();
+    Ok(Report::new(options, &facts, &outcomes))
 }

@@ -1,15 +1,15 @@
-//! What a person sees while a stream runs.
+//! What a person sees while streams run.
 
 use super::{
-    play::{Ended, Play, Progress},
-    setup::Log,
+    programs::Log,
+    sender::{Outcome, Progress},
 };
-use crate::pace::Rate;
 use anyhow::{Context, Result};
+use futures_util::future::{FutureExt as _, join_all};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::IsTerminal,
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -23,64 +23,94 @@ const REDRAW: Duration = Duration::from_millis(200);
 /// The progress line on a terminal; nothing elsewhere.
 pub struct Bar {
     shown: ProgressBar,
-    seen: Arc<Progress>,
+    /// Payload octets in all, if they end.
     total: Option<u64>,
-    rate: Option<Rate>,
-    begun: Instant,
+    /// Payload octets that all streams together send in a second, if known.
+    rate: Option<f64>,
 }
 
 impl Bar {
-    /// A line for `play`, on standard error.
-    pub fn new(play: &Play, json: bool) -> Self {
-        let total = play.plays.map(|plays| plays.saturating_mul(play.plan.octets()));
-        let target = if json || !std::io::stderr().is_terminal() {
+    /// A line on standard error, unless it is to be `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        let target = if quiet || !std::io::stderr().is_terminal() {
             ProgressDrawTarget::hidden()
         } else {
             ProgressDrawTarget::stderr()
         };
-        let bar = ProgressBar::with_draw_target(total, target);
-        let template = if total.is_some() { "{bar:24} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
-        bar.set_style(ProgressStyle::with_template(template).expect("a fixed template"));
-        let rate = play.rate.filter(|_| play.paced);
-        Self { shown: bar, seen: Arc::clone(&play.progress), total, rate, begun: Instant::now() }
+        let shown = ProgressBar::with_draw_target(None, target);
+        shown.set_style(style("reading {bar:24} {percent:>3}%"));
+        Self { shown, total: None, rate: None }
     }
 
-    /// Draws until the sender has ended.
-    pub async fn follow(self, mut sender: oneshot::Receiver<Ended>, mut log: Log) -> Result<Ended> {
+    /// `done` octets of `of` were read of a file, before it is played.
+    pub fn reading(&self, done: u64, of: u64) {
+        self.shown.set_length(of);
+        self.shown.set_position(done);
+    }
+
+    /// From now on the line is that of `total` payload octets, which leave at
+    /// `rate` octets per second.
+    pub fn begin(&mut self, total: Option<u64>, rate: Option<f64>) {
+        (self.total, self.rate) = (total, rate);
+        match total {
+            Some(total) => {
+                self.shown.set_length(total);
+                self.shown.set_style(style("{bar:24} {percent:>3}%  {msg}"));
+            }
+            None => self.shown.set_style(style("{spinner} {msg}")),
+        }
+    }
+
+    /// Draws until all senders have ended; the outcomes in the streams' order.
+    pub async fn follow(
+        self,
+        senders: Vec<oneshot::Receiver<Vec<Outcome>>>,
+        progress: &Progress,
+        mut log: Log,
+    ) -> Result<Vec<Outcome>> {
+        let begun = Instant::now();
         let mut redraw = interval(REDRAW);
         redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut all = join_all(senders).boxed_local();
         let ended = loop {
             tokio::select! {
-                ended = &mut sender => break ended,
+                ended = &mut all => break ended,
                 () = log.show() => {}
-                _ = redraw.tick() => self.draw(),
+                // A line that nobody sees is worth no wake-up.
+                _ = redraw.tick(), if !self.shown.is_hidden() => self.draw(progress, begun.elapsed()),
             }
         };
         self.shown.finish_and_clear();
-        ended.context("the sender thread ended without a word: a bug in krtp")
+        let mut outcomes = Vec::new();
+        for outcome in ended {
+            outcomes.extend(outcome.context("a sender thread ended without a word: a bug in krtp")?);
+        }
+        outcomes.sort_by_key(|outcome| outcome.stream);
+        Ok(outcomes)
     }
 
-    fn draw(&self) {
-        let octets = self.seen.octets.load(Ordering::Relaxed);
-        let packets = self.seen.packets.load(Ordering::Relaxed);
-        let elapsed = self.begun.elapsed().as_secs_f64();
-        let bits = octets as f64 * 8.0 / elapsed.max(0.001);
-        let left = match (self.total, self.rate) {
-            (Some(total), Some(rate)) => {
-                Some(rate.duration(total.saturating_sub(octets).into()).as_secs_f64())
-            }
-            (Some(total), None) => Some(elapsed * total.saturating_sub(octets) as f64 / octets.max(1) as f64),
-            (None, _) => None,
-        };
-        let left = left.map_or_else(String::new, |seconds| format!(", {} left", clock(seconds)));
+    fn draw(&self, progress: &Progress, elapsed: Duration) {
+        let octets = progress.octets.load(Ordering::Relaxed);
+        let packets = progress.packets.load(Ordering::Relaxed);
+        let late = progress.late.load(Ordering::Relaxed);
+        let measured = octets as f64 / elapsed.as_secs_f64().max(0.001);
+        let rate = self.rate.unwrap_or(measured).max(1.0);
+        let left = self.total.map_or_else(String::new, |total| {
+            format!(", {} left", clock(total.saturating_sub(octets) as f64 / rate))
+        });
+        let late = if late > 0 { format!(", {} late", HumanCount(late)) } else { String::new() };
         self.shown.set_position(octets);
         self.shown.set_message(format!(
-            "{}, {} packets, {:.2} Mb/s{left}",
+            "{}, {} packets, {:.2} Mb/s{late}{left}",
             HumanBytes(octets),
             HumanCount(packets),
-            bits / 1e6
+            measured * 8.0 / 1e6
         ));
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("a fixed template")
 }
 
 /// Seconds as a person reads a duration.

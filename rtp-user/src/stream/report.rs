@@ -1,9 +1,9 @@
-//! What a stream reports at its end.
+//! What is reported at the end.
 
 use super::{
     Options,
-    play::Outcome,
-    setup::{Facts, FlowFacts},
+    facts::{Facts, FlowFacts},
+    sender::Outcome,
 };
 use crate::{
     engine::{Checksum, SendError, Totals},
@@ -13,23 +13,30 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 use std::fmt;
 
-/// The end of a stream: one JSON object, or two lines for people.
+/// Flows that are listed for people; of more, only those that were late or failed.
+const LISTED: usize = 16;
+
+/// The end of all streams: one JSON object, or some lines for people.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// The file.
+    /// The first stream's first file.
     pub file: String,
-    /// Where to.
+    /// Where to, of all streams.
     pub destinations: Vec<String>,
-    /// "kernel" or "user".
+    /// "kernel" or "user": the first stream's.
     pub engine: &'static str,
     /// The interface of the first flow.
     pub interface: String,
     /// What the kernel engine uses there, or why it is not used.
     pub path: String,
+    /// How the first stream was paced.
+    pub pacing: String,
     /// "end", "stopped" or "failed".
     pub ended: &'static str,
-    /// Why it failed.
+    /// Why it failed: the first stream that did.
     pub error: Option<String>,
+    /// Streams.
+    pub streams: usize,
     /// Packets of all flows.
     pub packets: u64,
     /// Their payload octets.
@@ -38,26 +45,28 @@ pub struct Report {
     pub sendfile_calls: u64,
     /// `sendmsg` calls (user engine).
     pub sendmsg_calls: u64,
-    /// From the first batch to after the last.
+    /// From the first packet to after the last.
     pub seconds: f64,
     /// CPU of this process in user space, since its start.
     pub cpu_user_seconds: f64,
     /// CPU of this process in the kernel, since its start.
     pub cpu_system_seconds: f64,
-    /// How late batches left.
+    /// Times that it gave the CPU up to wait, since its start.
+    pub wake_ups: u64,
+    /// How late packets were handed over, of all streams.
     pub lateness: Lateness,
     /// The first flow, at the top level for the common case of one.
     #[serde(flatten)]
     pub first: FlowReport,
     /// Every flow.
     pub flows: Vec<FlowReport>,
-    #[serde(skip)]
-    failure: Option<SendErrorText>,
 }
 
 /// One flow's part.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlowReport {
+    /// The files.
+    pub files: Vec<String>,
     /// Where to.
     pub destination: String,
     /// Where from.
@@ -89,52 +98,67 @@ pub struct FlowReport {
     pub flow_octets: u64,
     /// Times that the destination's host answered "port unreachable".
     pub refused: u64,
+    /// How late packets were handed over, of the flow's stream.
+    pub flow_lateness: Lateness,
+    /// Why the flow's stream failed, if it did.
+    pub failure: Option<String>,
 }
 
-type SendErrorText = String;
-
 impl Report {
-    pub(super) fn new(options: &Options, facts: &Facts, outcome: &Outcome) -> Self {
-        let flows: Vec<FlowReport> = facts
-            .flows
-            .iter()
-            .zip(&outcome.totals)
-            .map(|(facts, totals)| FlowReport::new(facts, totals))
+    pub(super) fn new(options: &[Options], facts: &[Facts], outcomes: &[Outcome]) -> Self {
+        let streams = || options.iter().zip(facts).zip(outcomes);
+        let flows: Vec<FlowReport> = streams()
+            .flat_map(|((options, facts), outcome)| {
+                let flows = facts.flows.iter().zip(&outcome.totals);
+                flows.map(move |(flow, totals)| FlowReport::new(options, flow, totals, outcome))
+            })
             .collect();
-        let sum = |of: fn(&Totals) -> u64| outcome.totals.iter().map(of).sum::<u64>();
-        let usage = cpu();
-        let calls = sum(|totals| totals.calls);
-        let kernel = facts.engine == "kernel";
-        let failure = outcome.error.as_ref().map(|error| failed(options, error));
+        let sum = |of: fn(&Totals) -> u64| -> u64 {
+            outcomes.iter().flat_map(|outcome| &outcome.totals).map(of).sum()
+        };
+        let calls_of = |engine: &str| -> u64 {
+            let of = streams().filter(|((_, facts), _)| facts.engine == engine);
+            of.flat_map(|(_, outcome)| &outcome.totals).map(|totals| totals.calls).sum()
+        };
+        let usage = usage();
+        let error = flows.iter().find_map(|flow| flow.failure.clone());
+        let stopped = outcomes.iter().any(|outcome| outcome.stopped);
+        let longest = outcomes.iter().map(|outcome| outcome.elapsed).max().unwrap_or_default();
         Self {
-            file: options.file.display().to_string(),
-            destinations: options.to.iter().map(ToString::to_string).collect(),
-            engine: facts.engine,
+            file: flows[0].files[0].clone(),
+            destinations: flows.iter().map(|flow| flow.destination.clone()).collect(),
+            engine: facts[0].engine,
             interface: flows[0].interface.clone(),
-            path: facts.path.clone(),
-            ended: match (&outcome.error, outcome.stopped) {
+            path: facts[0].path.clone(),
+            pacing: facts[0].pacing.clone(),
+            ended: match (&error, stopped) {
                 (Some(_), _) => "failed",
                 (None, true) => "stopped",
                 (None, false) => "end",
             },
-            error: failure.clone(),
+            error,
+            streams: outcomes.len(),
             packets: sum(|totals| totals.packets),
             octets: sum(|totals| totals.octets),
-            sendfile_calls: if kernel { calls } else { 0 },
-            sendmsg_calls: if kernel { 0 } else { calls },
-            seconds: outcome.elapsed.as_secs_f64(),
-            cpu_user_seconds: usage.0,
-            cpu_system_seconds: usage.1,
-            lateness: outcome.lateness,
+            sendfile_calls: calls_of("kernel"),
+            sendmsg_calls: calls_of("user"),
+            seconds: longest.as_secs_f64(),
+            cpu_user_seconds: usage.user,
+            cpu_system_seconds: usage.system,
+            wake_ups: usage.wake_ups,
+            lateness: outcomes
+                .iter()
+                .map(|outcome| outcome.lateness)
+                .fold(Lateness::default(), Lateness::and),
             first: flows[0].clone(),
             flows,
-            failure,
         }
     }
 
-    /// Why it failed, if it did.
-    pub fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+    /// Why it failed, if it did: a line for each stream that did.
+    pub fn failures(&self) -> impl Iterator<Item = &str> {
+        let mut seen = std::collections::BTreeSet::new();
+        self.flows.iter().filter_map(|flow| flow.failure.as_deref()).filter(move |why| seen.insert(*why))
     }
 }
 
@@ -142,14 +166,15 @@ impl Report {
 fn failed(options: &Options, error: &SendError) -> String {
     match error {
         SendError::File(error) => error.to_string(),
-        other => format!("{}: {other}", options.file.display()),
+        other => format!("{}: {other}", options.files[0].display()),
     }
 }
 
 impl FlowReport {
-    fn new(facts: &FlowFacts, totals: &Totals) -> Self {
+    fn new(options: &Options, facts: &FlowFacts, totals: &Totals, outcome: &Outcome) -> Self {
         let sent = totals.packets > 0;
         Self {
+            files: options.files.iter().map(|file| file.display().to_string()).collect(),
             destination: facts.destination.to_string(),
             source: facts.source.to_string(),
             interface: facts.interface.clone(),
@@ -165,7 +190,26 @@ impl FlowReport {
             flow_packets: totals.packets,
             flow_octets: totals.octets,
             refused: totals.refused,
+            flow_lateness: outcome.lateness,
+            failure: outcome.error.as_ref().map(|error| failed(options, error)),
         }
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "  {}: ssrc 0x{:08x}, sequence {} to {},\n    timestamp {} to {}",
+            self.destination,
+            self.ssrc,
+            self.first_sequence,
+            self.last_sequence.map_or_else(|| "-".into(), |number| number.to_string()),
+            self.first_timestamp,
+            self.last_timestamp.map_or_else(|| "-".into(), |number| number.to_string()),
+        )
+    }
+
+    fn is_worth_a_word(&self) -> bool {
+        self.failure.is_some() || self.flow_lateness.late > 0
     }
 }
 
@@ -177,49 +221,78 @@ impl fmt::Display for Report {
             _ => "failed after",
         };
         let calls = self.sendfile_calls + self.sendmsg_calls;
+        let of = if self.streams > 1 { format!(" of {} streams", self.streams) } else { String::new() };
         writeln!(
             f,
-            "{verb} {} packets, {} in {:.2} s ({:.2} Mb/s), {} system calls",
+            "{verb} {} packets{of}, {} in {:.2} s ({:.2} Mb/s), {} system calls",
             HumanCount(self.packets),
             HumanBytes(self.octets),
             self.seconds,
             self.octets as f64 * 8.0 / self.seconds.max(1e-9) / 1e6,
             HumanCount(calls),
         )?;
-        for flow in &self.flows {
-            writeln!(
-                f,
-                "  {}: ssrc 0x{:08x}, sequence {} to {},\n    timestamp {} to {}",
-                flow.destination,
-                flow.ssrc,
-                flow.first_sequence,
-                flow.last_sequence.map_or_else(|| "-".into(), |number| number.to_string()),
-                flow.first_timestamp,
-                flow.last_timestamp.map_or_else(|| "-".into(), |number| number.to_string()),
-            )?;
+        let all = self.flows.len() <= LISTED;
+        let listed = self.flows.iter().filter(|flow| all || flow.is_worth_a_word());
+        for flow in listed.clone().take(LISTED) {
+            flow.show(f)?;
         }
-        write!(f, "  cpu {:.3} s user, {:.3} s system", self.cpu_user_seconds, self.cpu_system_seconds)?;
-        if self.lateness.batches > 0 {
-            write!(
-                f,
-                "; late {} of {} batches, worst {:.2} ms",
-                self.lateness.late,
-                self.lateness.batches,
-                self.lateness.worst_ns as f64 / 1e6
-            )?;
+        let unlisted = listed.count().saturating_sub(LISTED);
+        if unlisted > 0 {
+            writeln!(f, "  and {unlisted} more that were late or failed (--json has all)")?;
+        }
+        write!(
+            f,
+            "  cpu {:.3} s user, {:.3} s system, {} wake-ups",
+            self.cpu_user_seconds,
+            self.cpu_system_seconds,
+            HumanCount(self.wake_ups)
+        )?;
+        self.lateness.show(f)
+    }
+}
+
+impl Lateness {
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.packets == 0 {
+            return Ok(());
+        }
+        let milliseconds = |nanoseconds: u64| nanoseconds as f64 / 1e6;
+        write!(
+            f,
+            "\n  late {} of {} packets, worst {:.2} ms; {} underruns",
+            HumanCount(self.late),
+            HumanCount(self.packets),
+            milliseconds(self.worst_ns),
+            HumanCount(self.underruns)
+        )?;
+        if self.dropped > 0 {
+            write!(f, "; {} packets left out", HumanCount(self.dropped))?;
+        }
+        if self.shifted_ns > 0 {
+            write!(f, "; shifted by {:.0} ms", milliseconds(self.shifted_ns))?;
         }
         Ok(())
     }
 }
 
-/// CPU seconds of this process: user, system.
-fn cpu() -> (f64, f64) {
+/// What this process used.
+struct Usage {
+    user: f64,
+    system: f64,
+    wake_ups: u64,
+}
+
+fn usage() -> Usage {
     // SAFETY: `usage` is written whole by the call; any bits are valid before.
     let usage = unsafe {
-        let mut usage = std::mem::zeroed();
+        let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
         usage
     };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    (seconds(usage.ru_utime), seconds(usage.ru_stime))
+    Usage {
+        user: seconds(usage.ru_utime),
+        system: seconds(usage.ru_stime),
+        wake_ups: usage.ru_nvcsw.cast_unsigned(),
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     frame::{Frame, ipv4, ipv6, payload},
-    rig::{Counters, DROPPED, Expected, REDIRECTED, Rig, SEGMENTER, carrying, expected, settings},
+    rig::{Counters, DROPPED, Expected, REDIRECTED, Rig, SEGMENTER, carrying, expected, pieces, settings},
     skb::SkBuff,
 };
 use krtp::kernel::object::BY_SLOT;
@@ -132,7 +132,7 @@ fn a_segment_that_is_dropped_leaves_the_others_their_numbers() {
 fn departure_times_go_along_the_segments() {
     let piece = Piece { departure: 1 << 40, gap: 1000, timestamp: 900_000, step: 450, ..Piece::default() };
     let mut rig = Rig::new();
-    let slot = rig.claim(&FlowState { pieces: [piece; 2], ..with_segmenter() });
+    let slot = rig.claim(&FlowState { pieces: pieces(&[piece]), ..with_segmenter() });
     let frame = hand_over(&mut rig, slot, 0, 3);
     for index in 0..3u16 {
         let departure = (1 << 40) + 1000 * u64::from(index);

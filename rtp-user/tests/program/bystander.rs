@@ -116,6 +116,7 @@ fn random_octets_pass_the_attached_program_untouched() {
 fn random_octets_of_a_flow_are_dropped_and_counted() {
     with_many(2000, octets(), |rig, packet| {
         let slot = rig.claim(&settings());
+        rig.lay(slot, 0, &[]);
         let outcome = rig.send(slot, 0, &packet);
         let flow = rig.flow(slot);
         rig.release(slot);
@@ -188,7 +189,7 @@ fn a_damaged_datagram_of_a_flow_is_dropped_or_rewritten_right() {
 /// packet is what was damaged.
 fn rewritten(packet: &[u8], header: usize) -> Vec<u8> {
     let udp = ETH + header;
-    let rtp = Rtp { payload_type: 33, sequence: 1000, timestamp: 900_000, ssrc: 0x1234_5678 };
+    let rtp = Rtp { payload_type: 33, marker: false, sequence: 1000, timestamp: 900_000, ssrc: 0x1234_5678 };
     let frame = Frame::sent(ipv4(), packet[udp + 8..].to_vec()).as_rtp(rtp, UdpChecksum::Full);
     let length = (frame.payload.len() + 8) as u16;
     let mut wanted = [&packet[..udp + 8], &frame.payload].concat();

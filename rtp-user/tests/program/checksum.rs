@@ -7,8 +7,8 @@ use crate::{
 use krtp::kernel::object::BY_SLOT;
 use rtp_common::{
     flow::FlowState,
+    notes::RING,
     reason::{DROPS, Drop},
-    sums::RING,
 };
 
 /// A datagram whose UDP checksum, computed behind its RTP header, comes out as
@@ -79,22 +79,21 @@ fn payloads_that_sum_to_either_zero() {
 }
 
 #[test]
-fn a_flow_without_checksum_writes_none_and_asks_for_no_sum() {
+fn a_flow_without_checksum_writes_none() {
     let mut rig = Rig::new();
     let slot = rig.claim(&FlowState { checksum: 0, ..settings() });
     for (number, length) in [188, 189, 1316].into_iter().enumerate() {
         let frame = Frame::sent(ipv4(), payload(length));
         let wanted =
             Expected { udp_checksum: UdpChecksum::Literal(0), ..expected(number as u32, number as u16) };
-        let outcome = rig.send(slot, number as u64, &frame.bytes());
-        outcome.assert_is(&format!("{length} octets"), &frame, &wanted);
+        rig.send_well(&format!("{length} octets"), slot, number as u64, &frame, &wanted);
     }
     assert_eq!(rig.counters(slot).drops, [0; DROPS]);
 }
 
-/// Which packet's sum is laid, and which packet is sent.
-const SUMS_OF_OTHERS: [(&str, Option<u64>, u64); 6] = [
-    ("nothing laid", None, 0),
+/// Which packet is noted, and which packet is sent.
+const NOTES_OF_OTHERS: [(&str, Option<u64>, u64); 6] = [
+    ("nothing noted", None, 0),
     ("the packet before", Some(6), 7),
     ("one turn of the ring too old", Some(7), 7 + RING as u64),
     ("one turn too new", Some(7 + RING as u64), 7),
@@ -103,9 +102,9 @@ const SUMS_OF_OTHERS: [(&str, Option<u64>, u64); 6] = [
 ];
 
 #[test]
-fn a_packet_without_its_own_sum_is_dropped_and_counted() {
+fn a_packet_without_its_own_note_is_dropped_and_counted() {
     let mut rig = Rig::new();
-    for (name, laid, number) in SUMS_OF_OTHERS {
+    for (name, laid, number) in NOTES_OF_OTHERS {
         let slot = rig.claim(&settings());
         let frame = Frame::sent(ipv4(), payload(188));
         if let Some(laid) = laid {
@@ -114,7 +113,7 @@ fn a_packet_without_its_own_sum_is_dropped_and_counted() {
         let outcome = rig.send(slot, number, &frame.bytes());
         assert_eq!(outcome.verdict, DROPPED, "{name}: verdict");
         let mut counters = Counters::default();
-        counters.drops[Drop::Sum as usize] = 1;
+        counters.drops[Drop::Note as usize] = 1;
         assert_eq!(rig.counters(slot), counters, "{name}: counters");
         // What comes after it leaves with the first sequence number.
         rig.send_well(name, slot, number + 1, &frame, &expected(number as u32 + 1, 0));

@@ -35,6 +35,7 @@ pub enum UdpChecksum {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rtp {
     pub payload_type: u8,
+    pub marker: bool,
     pub sequence: u16,
     pub timestamp: u32,
     pub ssrc: u32,
@@ -82,6 +83,7 @@ impl Frame {
     pub fn as_rtp(&self, rtp: Rtp, udp_checksum: UdpChecksum) -> Self {
         let payload = RtpPacketBuilder::<_, &[u8]>::new()
             .payload_type(rtp.payload_type)
+            .marker_bit(rtp.marker)
             .sequence_number(rtp.sequence)
             .timestamp(rtp.timestamp)
             .ssrc(rtp.ssrc)

@@ -2,10 +2,14 @@
 
 use crate::{
     frame::{Frame, Ip, ipv4, ipv6, payload},
-    rig::{Counters, Expected, Rig, carrying, expected, settings},
+    rig::{Counters, Expected, Rig, carrying, expected, pieces, settings},
 };
 use krtp::kernel::object::BY_SLOT;
-use rtp_common::{flow::FlowState, reason::SKIPS, timeline::Piece};
+use rtp_common::{
+    flow::FlowState,
+    reason::SKIPS,
+    timeline::{MARKER, PIECES, Piece},
+};
 
 /// Payload lengths: one and seven MPEG-TS packets, odd ones, and the longest
 /// for 1,500 octets of IPv4.
@@ -146,44 +150,66 @@ fn sequence_numbers_count_packets_and_timestamps_follow_numbers() {
 /// A point on a flow's timeline and what must be read there.
 struct Point {
     name: &'static str,
-    pieces: [Piece; 2],
+    pieces: [Piece; PIECES],
+    place: usize,
     number: u64,
     timestamp: u32,
+    marker: bool,
     departure: u64,
 }
 
 #[test]
-fn timestamp_and_departure_follow_the_timeline() {
+fn timestamp_marker_and_departure_follow_the_noted_piece() {
     let mut rig = Rig::new();
-    let none = Piece::default();
     let first =
         Piece { departure: 5_000_000_000, gap: 1_000_000, timestamp: 100, step: 90, ..Piece::default() };
     let second =
         Piece { first: 40, departure: 7_000_000_000, gap: 500_000, timestamp: 1_000_000, step: 45, ..first };
     let half =
         Piece { step: 3003, step_fraction: 1 << 31, gap: 33_366_666, gap_fraction: 0xaaaa_aaaa, ..first };
+    let begun = Piece { timestamp_fraction: 1 << 31, ..half };
+    let slow = Piece { gap: 10_000_000_000, ..first };
     let late = Piece { timestamp: u32::MAX - 100, ..first };
     let far = Piece { first: 1 << 33, ..first };
-    let point =
-        |name, pieces, number, timestamp, departure| Point { name, pieces, number, timestamp, departure };
+    let marked = Piece { flags: MARKER, ..second };
+    let mut last = pieces(&[first]);
+    last[PIECES - 1] = second;
+    let two = pieces(&[first, second]);
+    let one = |piece| pieces(&[piece]);
+    let point = |name, pieces, place, number, timestamp, departure| Point {
+        name,
+        pieces,
+        place,
+        number,
+        timestamp,
+        marker: false,
+        departure,
+    };
     let points = [
-        point("the first packet", [first, none], 0, 100, 5_000_000_000),
-        point("along the piece", [first, none], 10, 1000, 5_010_000_000),
-        point("the last of the first piece", [first, second], 39, 100 + 39 * 90, 5_039_000_000),
-        point("the first of the second", [first, second], 40, 1_000_000, 7_000_000_000),
-        point("the second, laid first", [second, first], 41, 1_000_045, 7_000_500_000),
-        point("half ticks round down", [half, none], 3, 100 + 9010, 5_100_099_999),
-        point("the last before the wrap", [late, none], 1, u32::MAX - 10, 5_001_000_000),
-        point("the wrap", [late, none], 2, 79, 5_002_000_000),
-        point("number beyond 32 bits", [none, far], (1 << 33) + 2, 280, 5_002_000_000),
-        point("no departure", [Piece { departure: 0, ..first }, none], 7, 730, 0),
+        point("the first packet", two, 0, 0, 100, 5_000_000_000),
+        point("along the piece", two, 0, 10, 1000, 5_010_000_000),
+        point("the last of the first piece", two, 0, 39, 100 + 39 * 90, 5_039_000_000),
+        point("the first of the second", two, 1, 40, 1_000_000, 7_000_000_000),
+        point("along the second", two, 1, 41, 1_000_045, 7_000_500_000),
+        point("the last place", last, PIECES - 1, 41, 1_000_045, 7_000_500_000),
+        point("half ticks round down", one(half), 0, 3, 100 + 9010, 5_100_099_999),
+        point("half ticks from half a tick on", one(begun), 0, 3, 100 + 9011, 5_100_099_999),
+        point("ten seconds a packet", one(slow), 0, 9, 910, 95_000_000_000),
+        point("the last before the wrap", one(late), 0, 1, u32::MAX - 10, 5_001_000_000),
+        point("the wrap", one(late), 0, 2, 79, 5_002_000_000),
+        point("number beyond 32 bits", one(far), 0, (1 << 33) + 2, 280, 5_002_000_000),
+        point("no departure", one(Piece { departure: 0, ..first }), 0, 7, 730, 0),
+        Point { marker: true, ..point("the seam", one(marked), 0, 40, 1_000_000, 7_000_000_000) },
+        point("behind the seam", one(marked), 0, 41, 1_000_045, 7_000_500_000),
     ];
-    for Point { name, pieces, number, timestamp, departure } in points {
+    for Point { name, pieces, place, number, timestamp, marker, departure } in points {
         // Its next number, so that the 24 bits that travel find this one.
         let slot = rig.claim(&FlowState { pieces, next_number: number, ..settings() });
         let mut wanted = Expected { departure, ..expected(0, 0) };
-        wanted.rtp.timestamp = timestamp;
-        rig.send_well(name, slot, number, &Frame::sent(ipv4(), payload(188)), &wanted);
+        (wanted.rtp.timestamp, wanted.rtp.marker) = (timestamp, marker);
+        let frame = Frame::sent(ipv4(), payload(188));
+        rig.lay_on(place, slot, number, &frame.payload);
+        rig.send_noted(name, slot, number, &frame, &wanted);
         let flow = rig.flow(slot);
         assert_eq!(flow.last_timestamp, timestamp, "{name}: last timestamp");
         if departure == 0 {

@@ -12,8 +12,9 @@ use krtp::kernel::object::{BY_SLOT, Object};
 use rtp_common::{
     carrier,
     flow::FlowState,
+    notes::Note,
     reason::{DROPS, SKIPS},
-    timeline::Piece,
+    timeline::{PIECES, Piece},
 };
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -82,7 +83,7 @@ impl Rig {
         self.sockets += 1;
         let settings = FlowState { cookie: self.sockets, ..*settings };
         let slot = self.object.maps.flows.claim(settings).expect("a free slot");
-        self.object.maps.sums.clear(slot);
+        self.object.maps.notes.clear(slot);
         slot
     }
 
@@ -91,9 +92,14 @@ impl Rig {
         self.object.maps.flows.release(slot);
     }
 
-    /// Lays the payload sum of packet `number`.
+    /// Notes the payload's sum of packet `number`, on the first piece.
     pub fn lay(&self, slot: u32, number: u64, payload: &[u8]) {
-        self.object.maps.sums.lay(slot, number, [naive_sum(payload)]);
+        self.lay_on(0, slot, number, payload);
+    }
+
+    /// The same, on the piece at `place`.
+    pub fn lay_on(&self, place: usize, slot: u32, number: u64, payload: &[u8]) {
+        self.object.maps.notes.lay(slot, number, [Note { sum: naive_sum(payload), piece: place }]);
     }
 
     /// The flow's state.
@@ -144,10 +150,15 @@ impl Rig {
         self.run(BY_SLOT, packet, carrying(slot, number))
     }
 
-    /// Lays the sum of `frame`'s payload and sends it as packet `number`, and
-    /// sees that what comes out is `expected`.
+    /// Notes `frame`'s payload and sends it as packet `number`, and sees that
+    /// what comes out is `expected`.
     pub fn send_well(&mut self, name: &str, slot: u32, number: u64, frame: &Frame, expected: &Expected) {
         self.lay(slot, number, &frame.payload);
+        self.send_noted(name, slot, number, frame, expected);
+    }
+
+    /// The same for a packet that is noted already.
+    pub fn send_noted(&mut self, name: &str, slot: u32, number: u64, frame: &Frame, expected: &Expected) {
         let outcome = self.send(slot, number, &frame.bytes());
         outcome.assert_is(name, frame, expected);
     }
@@ -201,7 +212,7 @@ pub fn carrying(slot: u32, number: u64) -> SkBuff {
 pub fn settings() -> FlowState {
     let piece = Piece { timestamp: 900_000, step: 450, ..Piece::default() };
     FlowState {
-        pieces: [piece, piece],
+        pieces: pieces(&[piece]),
         ssrc: 0x1234_5678,
         first_sequence: 1000,
         payload_type: 33,
@@ -211,12 +222,20 @@ pub fn settings() -> FlowState {
     }
 }
 
+/// The first of a flow's pieces; the others are never laid.
+pub fn pieces(laid: &[Piece]) -> [Piece; PIECES] {
+    let mut pieces = [Piece::default(); PIECES];
+    pieces[..laid.len()].copy_from_slice(laid);
+    pieces
+}
+
 /// What packet `number` of the flow with [`settings`] becomes when `before`
 /// packets left before it.
 pub fn expected(number: u32, before: u16) -> Expected {
     Expected {
         rtp: Rtp {
             payload_type: 33,
+            marker: false,
             sequence: 1000 + before,
             timestamp: 900_000 + 450 * number,
             ssrc: 0x1234_5678,

@@ -94,6 +94,13 @@ fn mistakes_on_the_command_line() {
         ("source", "--source eth0", &["--source", "address of this host"]),
         ("engine", "--engine warp", &["--engine", "auto, kernel, user"]),
         ("checksum", "--checksum half", &["--checksum", "full, zero"]),
+        ("too little ahead", "--ahead 5ms", &["--ahead", "20ms to 5s"]),
+        ("too far ahead", "--ahead 6", &["--ahead", "20ms to 5s"]),
+        ("no burst", "--burst 0", &["--burst", "1..="]),
+        ("what to do when late", "--on-late hurry", &["--on-late", "drop, shift, fail"]),
+        ("beginning", "--start soon", &["--start", "1:30"]),
+        ("no duration", "--duration 0", &["--duration", "nothing would be played"]),
+        ("PID of null packets", "--pcr-pid 0x1fff", &["--pcr-pid", "0 to 8190"]),
         ("option", "--fast", &["--fast"]),
     ];
     for (case, arguments, says) in cases {
@@ -102,7 +109,7 @@ fn mistakes_on_the_command_line() {
     }
     host.calls_a_mistake(&[
         ("no destination", "stream sample.ts", &["--to <HOST:PORT>"]),
-        ("no file", "stream --to 198.18.0.2:5004", &["<FILE>"]),
+        ("no file", "stream --to 198.18.0.2:5004", &["<FILES>"]),
         ("no interface", "attach", &["<INTERFACE>"]),
         ("no room for flows", "attach va --flows 0", &["--flows", "1..="]),
         ("no such command", "play sample.ts", &["play"]),

@@ -4,8 +4,13 @@ use crate::{
     host::Host,
     support::{Namespace, command::BINARY, media::sample},
 };
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, chown},
+};
 
+/// The user and group who may do nothing in particular.
+const NOBODY: u32 = 65_534;
 /// What to do about missing privilege.
 const REMEDY: &str = "run as root or with CAP_BPF and CAP_NET_ADMIN";
 
@@ -24,11 +29,14 @@ impl Host {
         if !self.binary.exists() {
             fs::copy(BINARY, &self.binary).expect("our directory");
         }
+        let cache = directory.join("cache");
+        let nobodys = fs::create_dir_all(&cache).and_then(|()| chown(&cache, Some(NOBODY), Some(NOBODY)));
+        nobodys.expect("our directory");
         let sample_file = directory.join("sample.ts");
         fs::remove_file(&sample_file).expect("our file");
         fs::write(&sample_file, sample()).expect("our directory");
-        let words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-        self.runner = words.map(str::to_owned).to_vec();
+        let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".into()];
+        self.runner = [vec!["setpriv".into()], ids.to_vec()].concat();
         if !capabilities.is_empty() {
             self.runner.push(format!("--inh-caps={capabilities}"));
             self.runner.push(format!("--ambient-caps={capabilities}"));

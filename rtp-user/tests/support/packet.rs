@@ -45,6 +45,7 @@ pub struct Rtp {
     pub timestamp: u32,
     pub ssrc: u32,
     pub payload_type: u8,
+    pub marker: bool,
     pub payload: Vec<u8>,
 }
 
@@ -111,7 +112,7 @@ impl Datagram {
     }
 
     /// The RTP packet in it: version 2, no padding, no extension, no
-    /// contributing sources, no marker; anything else is an error.
+    /// contributing sources; anything else is an error.
     pub fn rtp(&self) -> Result<Rtp, String> {
         Rtp::parse(&self.octets)
     }
@@ -124,8 +125,7 @@ impl Rtp {
         let plain = packet.version() == 2
             && !packet.padding_bit()
             && !packet.extension_bit()
-            && packet.n_csrcs() == 0
-            && !packet.marker_bit();
+            && packet.n_csrcs() == 0;
         if !plain {
             return Err(format!("not a plain RTP header: {:02x?}", &octets[..12]));
         }
@@ -134,6 +134,7 @@ impl Rtp {
             timestamp: packet.timestamp(),
             ssrc: packet.ssrc(),
             payload_type: packet.payload_type(),
+            marker: packet.marker_bit(),
             payload: packet.payload().to_vec(),
         })
     }

@@ -1,0 +1,236 @@
+//! One stream: the course through its files, played to one or more flows. Says
+//! when it wants to be called again; waiting is the sender's.
+
+use super::{course::Course, item::Item};
+use crate::{
+    engine::{Flow, SendError},
+    media::plan::Batch,
+    pace::{LATE, Lateness, OnLate, Pacing, TOO_LATE},
+    schedule::Origin,
+};
+
+/// How soon after its beginning a stream's first packet is due: time to hand
+/// it over before.
+const LEAD: u64 = 20_000_000;
+/// What is handed over ahead is handed over in turns of this part of it, all
+/// streams together.
+const GRID: u64 = 8;
+/// Where packets leave as they are sent, wake-ups are rounded down to this many
+/// nanoseconds, so that streams wake together.
+const TICK: u64 = 1_000_000;
+
+/// What a stream wants after its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Another turn at this time (`CLOCK_MONOTONIC`, ns); zero: as soon as possible.
+    At(u64),
+    /// Nothing more. What was handed over has left by this time.
+    Ended(u64),
+}
+
+/// How a stream is played.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// How many times; none: for ever.
+    pub plays: Option<u64>,
+    /// When packets leave.
+    pub pacing: Pacing,
+    /// What to do when they cannot leave in time.
+    pub on_late: OnLate,
+    /// RTP timestamp of the first packet.
+    pub timestamp: u32,
+}
+
+/// One stream.
+#[derive(Debug)]
+pub struct Player {
+    flows: Vec<Box<dyn Flow>>,
+    course: Course,
+    pacing: Pacing,
+    on_late: OnLate,
+    lateness: Lateness,
+    max_batch: usize,
+    packets: u64,
+    octets: u64,
+    stopped: bool,
+    /// When the last packet that was handed over leaves.
+    last_leaves: u64,
+}
+
+impl Player {
+    /// A stream of the files of `row` to `flows`; neither is empty.
+    pub fn new(flows: Vec<Box<dyn Flow>>, row: Vec<Item>, manner: Manner) -> Self {
+        let clock_rate = flows[0].setting().clock_rate;
+        let origin = Origin { timestamp: manner.timestamp, clock_rate, departure: 0 };
+        Self {
+            max_batch: flows.iter().map(|flow| flow.max_batch()).min().unwrap_or(1),
+            flows,
+            course: Course::new(row, manner.plays, origin),
+            pacing: manner.pacing,
+            on_late: manner.on_late,
+            lateness: Lateness::default(),
+            packets: 0,
+            octets: 0,
+            stopped: false,
+            last_leaves: 0,
+        }
+    }
+
+    /// Lets the flow's time begin shortly after `now`.
+    pub fn start(&mut self, now: u64) {
+        if self.pacing != Pacing::None {
+            self.course.depart_at(now + LEAD);
+        }
+    }
+
+    /// Payload octets in all; none if it plays for ever.
+    pub fn octets(&self) -> Option<u64> {
+        self.course.octets()
+    }
+
+    /// The flows.
+    pub fn flows(&self) -> &[Box<dyn Flow>] {
+        &self.flows
+    }
+
+    /// How late packets were handed over.
+    pub fn lateness(&self) -> Lateness {
+        self.lateness
+    }
+
+    /// Whether a send was broken off because of a stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// When the last packet that was handed over leaves (`CLOCK_MONOTONIC`, ns).
+    pub fn last_leaves(&self) -> u64 {
+        self.last_leaves
+    }
+
+    /// Packets and payload octets of one flow so far.
+    pub fn sent(&self) -> (u64, u64) {
+        (self.packets, self.octets)
+    }
+
+    /// Sends what is due at `now`, or is to be handed over by then.
+    pub fn turn(&mut self, now: u64) -> Result<Turn, SendError> {
+        match self.pacing {
+            Pacing::None => self.send_one(),
+            Pacing::Bursts { packets, span } => self.send_bursts(now, packets, span),
+            Pacing::Ahead { time, packets } => self.send_ahead(now, time, packets),
+        }
+    }
+
+    fn send_one(&mut self) -> Result<Turn, SendError> {
+        if self.course.due()?.is_none() {
+            return Ok(Turn::Ended(0));
+        }
+        let batch = self.course.gather(self.max_batch, u64::MAX)?;
+        Ok(if self.send(&batch)? { Turn::At(0) } else { Turn::Ended(0) })
+    }
+
+    /// Few packets at a time, each burst when its middle is due: then none of
+    /// it is further from its time than half its length.
+    fn send_bursts(&mut self, now: u64, packets: usize, span: u64) -> Result<Turn, SendError> {
+        while let Some(first) = self.course.due()? {
+            let batch = self.course.gather(packets.min(self.max_batch), first + span)?;
+            let last = self.course.due_of(batch.packets - 1);
+            let due = first + (last - first) / 2;
+            let wake = due / TICK * TICK;
+            if wake > now {
+                return Ok(Turn::At(wake));
+            }
+            if now.saturating_sub(due) > LATE {
+                self.lateness.underruns += 1;
+                if self.is_put_right(now, first, 0)? {
+                    continue;
+                }
+            }
+            self.lateness.note(batch.packets as u64, due, now);
+            if !self.send(&batch)? {
+                break;
+            }
+        }
+        Ok(Turn::Ended(now))
+    }
+
+    /// All that leaves within `time` from `now`, as long as no more than
+    /// `packets` wait.
+    fn send_ahead(&mut self, now: u64, time: u64, packets: u64) -> Result<Turn, SendError> {
+        let mut ran_dry = false;
+        while let Some(first) = self.course.due()? {
+            let time = time.min(self.course.gap().saturating_add(1).saturating_mul(packets));
+            if first > now + time {
+                let grid = (time / GRID).max(1);
+                return Ok(Turn::At((first - time / 2) / grid * grid));
+            }
+            if first < now {
+                self.lateness.underruns += u64::from(!ran_dry);
+                ran_dry = true;
+                if self.is_put_right(now, first, LEAD)? {
+                    continue;
+                }
+            }
+            let batch = self.course.gather(self.max_batch, now + time)?;
+            for packet in 0..batch.packets {
+                self.lateness.note(1, self.course.due_of(packet), now);
+            }
+            self.last_leaves = self.course.due_of(batch.packets - 1);
+            if !self.send(&batch)? {
+                break;
+            }
+        }
+        Ok(Turn::Ended(self.last_leaves))
+    }
+
+    /// Does what `--on-late` says where a packet that was due at `due` is too
+    /// late; `true`: the course has changed. `lead`: how soon it can go on.
+    fn is_put_right(&mut self, now: u64, due: u64, lead: u64) -> Result<bool, SendError> {
+        let late = now.saturating_sub(due);
+        if late <= TOO_LATE {
+            return Ok(false);
+        }
+        match self.on_late {
+            OnLate::Drop => self.lateness.dropped += self.course.skip(now)?,
+            OnLate::Shift => {
+                self.lateness.shifted_ns += late + lead;
+                self.course.shift(late + lead);
+            }
+            OnLate::Fail => {
+                let destination = self.flows[0].destination();
+                return Err(SendError::Late { destination, milliseconds: late / 1_000_000 });
+            }
+        }
+        self.lateness.worst_ns = self.lateness.worst_ns.max(late);
+        self.show();
+        Ok(true)
+    }
+
+    /// Sends a batch to every flow; `false`: stopped.
+    fn send(&mut self, batch: &Batch) -> Result<bool, SendError> {
+        let (source, pieces) = self.course.in_hand();
+        source.prepare(batch)?;
+        for flow in &mut self.flows {
+            if !flow.send(source, batch, pieces)? {
+                self.stopped = true;
+                return Ok(false);
+            }
+        }
+        self.packets += batch.packets as u64;
+        self.octets += batch.octets as u64;
+        self.course.pass(batch);
+        Ok(true)
+    }
+
+    /// Shows how late it is to whoever looks at the flows.
+    pub fn show(&mut self) {
+        for flow in &mut self.flows {
+            flow.show(&self.lateness);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "player_tests.rs"]
+mod tests;

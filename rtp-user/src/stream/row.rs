@@ -1,0 +1,182 @@
+//! The files of a stream, one after the other as one flow: opened, judged
+//! together, and cut by `--start` and `--duration`.
+
+use super::{Options, Pace, item::Item};
+use crate::{
+    media::{
+        self, Media,
+        clock::Clock,
+        library::{ClockWish, Library},
+        pcr::HERTZ,
+        plan::Plan,
+    },
+    schedule,
+};
+use anyhow::{Context, Result, bail, ensure};
+use std::{fs::File, path::PathBuf, time::Duration};
+
+/// A row of files that can be played.
+#[derive(Debug)]
+pub struct Row {
+    files: Vec<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    path: PathBuf,
+    file: File,
+    media: Media,
+    plan: Plan,
+    clock: ClockWish,
+}
+
+impl Row {
+    /// Opens all files that `options` name.
+    pub fn open(options: &Options) -> Result<Self> {
+        let files = options.files.iter().map(|path| open(options, path)).collect::<Result<Vec<_>>>()?;
+        let (first, rest) = files.split_first().context("no file: name at least one")?;
+        for other in rest {
+            check_alike(first, other)?;
+        }
+        Ok(Self { files })
+    }
+
+    /// What all files are.
+    pub fn media(&self) -> &Media {
+        &self.files[0].media
+    }
+
+    /// Whether any file has a clock.
+    pub fn has_clock(&self) -> bool {
+        self.files.iter().all(|opened| !matches!(opened.clock, ClockWish::None))
+    }
+
+    /// Payload octets that leave in a second, as far as that is known before
+    /// the files are read.
+    pub fn rate(&self) -> Option<f64> {
+        let octets: u64 = self.files.iter().map(|opened| opened.plan.octets()).sum();
+        let seconds: Option<f64> = self.files.iter().map(Opened::seconds).sum();
+        Some(octets as f64 / seconds.filter(|&seconds| seconds > 0.0)?)
+    }
+
+    /// The files as they are played, from a start on for a
+    /// duration.
+    /// `progress` is told what was read of what is to be read.
+    pub fn items(
+        self,
+        library: &Library,
+        sums: bool,
+        (start, duration): (Duration, Option<Duration>),
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        let mut start = nanoseconds(start);
+        let mut left = duration.map(nanoseconds);
+        for Opened { path, file, media, plan, clock } in self.files {
+            let mut source = library.source(file, path.clone(), &media, plan, sums, clock);
+            let mut packets = 0..plan.packets();
+            let mut begin = 0;
+            if start > 0 || left.is_some() {
+                let hertz = source.hertz().with_context(|| {
+                    format!(
+                        "{}: --start and --duration need a clock: give its rate (--pace 4000000)",
+                        path.display()
+                    )
+                })?;
+                if start > 0 {
+                    let from =
+                        source.octet_at(schedule::ticks(start, hertz), progress)?.with_context(|| {
+                            format!(
+                                "{} ends before --start: give a time within it (krtp probe tells)",
+                                path.display()
+                            )
+                        })?;
+                    packets.start = plan.packet_at(from).min(packets.end - 1);
+                    begin = ticks_at(&mut source, plan.octet(packets.start))?;
+                    start = 0;
+                }
+                if let Some(left) = &mut left {
+                    let end = begin + schedule::ticks(*left, hertz);
+                    if let Some(octet) = source.octet_at(end, progress)? {
+                        packets.end = plan.packet_at(octet).max(packets.start + 1);
+                        *left = 0;
+                    } else {
+                        let over = ticks_at(&mut source, plan.octet(packets.end))? - begin;
+                        *left = left.saturating_sub(schedule::nanoseconds(over, hertz));
+                    }
+                }
+            }
+            items.push(Item::new(source, plan, packets, begin));
+            if left == Some(0) {
+                break;
+            }
+        }
+        Ok(items)
+    }
+}
+
+fn ticks_at(source: &mut crate::engine::source::Source, octet: u64) -> Result<u64> {
+    Ok(source.stretch(octet)?.map_or(0, |stretch| stretch.ticks_at(octet)))
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Opened {
+    fn seconds(&self) -> Option<f64> {
+        match &self.clock {
+            ClockWish::None => None,
+            ClockWish::Even(clock) => Some(clock.span() as f64 / f64::from(clock.hertz())),
+            ClockWish::Pcr { .. } => {
+                let span = self.media.pcr?;
+                let octets = (span.last_octet - span.first_octet) as f64;
+                Some(span.ticks as f64 / HERTZ as f64 * self.plan.octets() as f64 / octets)
+            }
+        }
+    }
+}
+
+fn open(options: &Options, path: &PathBuf) -> Result<Opened> {
+    let (file, media) = media::open(path, &options.wish)?;
+    let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
+    let clock = clock(options, path, &media)?;
+    Ok(Opened { path: path.clone(), file, media, plan, clock })
+}
+
+/// The media's clock: what the pace says, or else what the file says.
+fn clock(options: &Options, path: &PathBuf, media: &Media) -> Result<ClockWish> {
+    if let Pace::Bits(bits) = options.pace {
+        let octets = media.octets.end - media.octets.start;
+        let ticks = u128::from(octets) * 8 * u128::from(HERTZ) / u128::from(bits);
+        let ticks = u64::try_from(ticks).ok().filter(|&ticks| ticks > 0);
+        let clock =
+            ticks.and_then(|ticks| Clock::even(HERTZ as u32, media.octets.start, media.octets.end, ticks));
+        let clock = clock.with_context(|| format!("--pace {bits} is no rate for {}", path.display()))?;
+        return Ok(ClockWish::Even(clock));
+    }
+    if let Some(clock) = &media.clock {
+        return Ok(ClockWish::Even(clock.clone()));
+    }
+    match media.pcr {
+        Some(span) => Ok(ClockWish::Pcr { pid: Some(span.pid) }),
+        None if options.pace == Pace::None => Ok(ClockWish::None),
+        None => bail!(
+            "{} has no two PCRs to pace by: give its rate (--pace 4000000) or send unpaced (--pace none)",
+            path.display()
+        ),
+    }
+}
+
+/// Receivers take one flow for one medium.
+fn check_alike(first: &Opened, other: &Opened) -> Result<()> {
+    let of = |media: &Media| (media.payload_type, media.clock_rate, media.payload, media.encoding);
+    ensure!(
+        of(&first.media) == of(&other.media),
+        "{} and {} cannot be one flow: they differ in payload type, clock rate or payload; \
+         give them the same with --pt, --clock-rate and --payload, or stream them apart",
+        first.path.display(),
+        other.path.display()
+    );
+    Ok(())
+}
