@@ -125,7 +125,7 @@ mod tests {
         ) {
             let (step, step_fraction) = step(ticks.into(), packets.into()).expect("fits");
             let piece = Piece { first, timestamp, timestamp_fraction, step, step_fraction, ..Piece::default() };
-            let numerator = (u128::from(distance) * u128::from(ticks) << 32)
+            let numerator = ((u128::from(distance) * u128::from(ticks)) << 32)
                 + u128::from(packets) * u128::from(timestamp_fraction);
             let exact = numerator / (u128::from(packets) << 32);
             let expected = timestamp.wrapping_add(exact as u32);

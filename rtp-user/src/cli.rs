@@ -92,7 +92,7 @@ pub struct Stream {
     /// Play N times in all; for ever without N
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "", value_parser = parse_loop)]
     pub r#loop: Option<u64>,
-    /// Where in the (first) file to begin: SECONDS, [H:]M:S or MILLISECONDSms
+    /// Where in the (first) file to begin: 90, 1:30, 0:01:30.5 or 1500ms
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_time)]
     pub start: Duration,
     /// How long to play at most; with --loop, what lies between is played again

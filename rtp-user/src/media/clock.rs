@@ -46,7 +46,7 @@ impl Stretch {
     /// The first octet whose time is `ticks` or later; `None` when it lies
     /// behind the line's end.
     fn octet_at(&self, ticks: u64) -> Option<u64> {
-        let ahead = ticks.checked_sub(self.from.ticks).unwrap_or_default();
+        let ahead = ticks.saturating_sub(self.from.ticks);
         if ahead > self.ticks() {
             return None;
         }

@@ -227,7 +227,9 @@ impl Header {
 fn check(header: &Header, parts: &[&[u8]]) -> u64 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(bytemuck::bytes_of(&Header { check: 0, ..*header }));
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize().into()
 }
 

@@ -74,8 +74,8 @@ impl Library {
     }
 
     fn shared(&self, key: Key, plan: Plan, sums: bool, scan: bool) -> Arc<Mutex<Making>> {
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        let making = shelf.entry(key).or_insert_with(|| {
+        let mut all = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let making = all.entry(key).or_insert_with(|| {
             let now = SystemTime::now();
             Arc::new(Mutex::new(Making::new(key, plan, self.load(key), now)))
         });
@@ -95,8 +95,8 @@ impl Library {
     /// written costs the next start, not this one.
     pub fn keep(&self) {
         let Some(directory) = &self.cache_dir else { return };
-        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        for making in shelf.values() {
+        let all = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        for making in all.values() {
             let fresh = making.lock().unwrap_or_else(PoisonError::into_inner).take_fresh();
             match fresh.map(|index| index.store(directory)) {
                 None | Some(Ok(())) => {}

@@ -44,12 +44,11 @@ impl Programs {
                 continue;
             }
             let flows = ways.iter().filter(|other| other.link.index == link.index).count();
-            let hung = match Attachment::pinned(netlink, link).await? {
-                Some(attachment) => Hung { attachment, pinned: true },
-                None => {
-                    let attachment = Attachment::for_now(netlink, link, flows as u32).await?;
-                    Hung { attachment, pinned: false }
-                }
+            let hung = if let Some(attachment) = Attachment::pinned(netlink, link).await? {
+                Hung { attachment, pinned: true }
+            } else {
+                let attachment = Attachment::for_now(netlink, link, flows as u32).await?;
+                Hung { attachment, pinned: false }
             };
             interfaces.insert(link.index, hung);
         }

@@ -13,7 +13,11 @@ use crate::{
     schedule,
 };
 use anyhow::{Context, Result, bail, ensure};
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// A row of files that can be played.
 #[derive(Debug)]
@@ -137,15 +141,15 @@ impl Opened {
     }
 }
 
-fn open(options: &Options, path: &PathBuf) -> Result<Opened> {
+fn open(options: &Options, path: &Path) -> Result<Opened> {
     let (file, media) = media::open(path, &options.wish)?;
     let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
     let clock = clock(options, path, &media)?;
-    Ok(Opened { path: path.clone(), file, media, plan, clock })
+    Ok(Opened { path: path.to_owned(), file, media, plan, clock })
 }
 
 /// The media's clock: what the pace says, or else what the file says.
-fn clock(options: &Options, path: &PathBuf, media: &Media) -> Result<ClockWish> {
+fn clock(options: &Options, path: &Path, media: &Media) -> Result<ClockWish> {
     if let Pace::Bits(bits) = options.pace {
         let octets = media.octets.end - media.octets.start;
         let ticks = u128::from(octets) * 8 * u128::from(HERTZ) / u128::from(bits);

@@ -204,20 +204,20 @@ fn timestamp_marker_and_departure_follow_the_noted_piece() {
     ];
     for Point { name, pieces, place, number, timestamp, marker, departure } in points {
         // Its next number, so that the 24 bits that travel find this one.
-        let slot = rig.claim(&FlowState { pieces, next_number: number, ..settings() });
+        let flow = rig.claim(&FlowState { pieces, next_number: number, ..settings() });
         let mut wanted = Expected { departure, ..expected(0, 0) };
         (wanted.rtp.timestamp, wanted.rtp.marker) = (timestamp, marker);
         let frame = Frame::sent(ipv4(), payload(188));
-        rig.lay_on(place, slot, number, &frame.payload);
-        rig.send_noted(name, slot, number, &frame, &wanted);
-        let flow = rig.flow(slot);
-        assert_eq!(flow.last_timestamp, timestamp, "{name}: last timestamp");
+        rig.lay_on(place, flow, number, &frame.payload);
+        rig.send_noted(name, flow, number, &frame, &wanted);
+        let state = rig.flow(flow);
+        assert_eq!(state.last_timestamp, timestamp, "{name}: last timestamp");
         if departure == 0 {
-            assert_ne!(flow.last_departure, 0, "{name}: when it left");
+            assert_ne!(state.last_departure, 0, "{name}: when it left");
         } else {
-            assert_eq!(flow.last_departure, departure, "{name}: last departure");
+            assert_eq!(state.last_departure, departure, "{name}: last departure");
         }
-        rig.release(slot);
+        rig.release(flow);
     }
 }
 
