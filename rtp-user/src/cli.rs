@@ -3,6 +3,7 @@
 use crate::{
     engine::Checksum,
     media::Wish,
+    net::qdisc::Kind,
     pace::OnLate,
     stream::{EngineChoice, Options, Pace},
 };
@@ -46,6 +47,9 @@ pub enum Command {
         /// How many flows it can hold at a time
         #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
         flows: u32,
+        /// The qdisc to have there until `detach`; what was there is then put back
+        #[arg(long, value_enum, value_name = "KIND")]
+        qdisc: Option<Kind>,
     },
     /// Undo `attach` wholly
     Detach {
@@ -83,6 +87,9 @@ pub struct Stream {
     /// Interface to leave through [default: the route's]
     #[arg(long, value_name = "IFACE")]
     pub iface: Option<String>,
+    /// The qdisc to have there while it streams; what was there is then put back
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub qdisc: Option<Kind>,
     /// Who writes the headers
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineChoice,
@@ -176,6 +183,7 @@ impl Stream {
             files: self.files,
             to,
             interface: self.iface,
+            qdisc: self.qdisc,
             engine: self.engine,
             pace: self.pace,
             plays: match self.r#loop {

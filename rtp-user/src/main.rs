@@ -7,7 +7,7 @@ use krtp::{
     doctor, flows,
     kernel::pins,
     line::one_line,
-    net::netlink::Netlink,
+    net::{netlink::Netlink, qdisc},
     stop::Stop,
     stream,
 };
@@ -45,7 +45,7 @@ fn show_log(verbose: u8) {
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Doctor { interface, load } => doctor::run(interface.as_deref(), load).await,
-        Command::Attach { interface, flows } => attach(&interface, flows).await,
+        Command::Attach { interface, flows, qdisc } => attach(&interface, flows, qdisc).await,
         Command::Detach { interface } => {
             pins::detach(&Netlink::open()?, &interface).await?;
             println!("{interface}: detached");
@@ -59,11 +59,11 @@ async fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-async fn attach(interface: &str, flows: u32) -> Result<ExitCode> {
+async fn attach(interface: &str, flows: u32, qdisc: Option<qdisc::Kind>) -> Result<ExitCode> {
     let netlink = Netlink::open()?;
     let link = netlink.link_by_name(interface).await?;
     let link = link.with_context(|| format!("there is no interface {interface}: see `ip link`"))?;
-    match pins::attach(&netlink, &link, flows).await? {
+    match pins::attach(&netlink, &link, flows, qdisc).await? {
         Ok(_) => println!("{interface}: attached, room for {flows} flows"),
         Err(why) => println!("{interface}: attached without a segmenter ({why}), room for {flows} flows"),
     }

@@ -39,6 +39,8 @@ pub struct Host {
     pub bpffs: bool,
     /// Whether macvlan, which the segmenter is made of, can be had.
     pub macvlan: Support,
+    /// Whether fq, which keeps departure times, can be had.
+    pub fq: Support,
     /// Interfaces that `krtp attach` attached to; none: not visible.
     pub attached: Option<Vec<String>>,
     /// Segmenters whose process is dead.
@@ -98,6 +100,7 @@ impl Host {
             btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
             bpffs: pins::is_bpffs(),
             macvlan,
+            fq: module("sch_fq", &release),
             attached: attached(),
             left_behind: segmenter::left_behind(netlink).await?.into_iter().map(|link| link.name).collect(),
             executable: std::env::current_exe()

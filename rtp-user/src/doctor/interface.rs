@@ -5,6 +5,7 @@ use crate::{
     net::{
         netlink::{Link, Netlink, NetlinkError},
         offload,
+        qdisc::{self, Departures},
     },
 };
 use aya::programs::{SchedClassifier, TcAttachType};
@@ -20,6 +21,8 @@ pub struct Interface {
     pub unfit: Option<String>,
     /// Its queueing.
     pub queueing: Queueing,
+    /// Whether packets leave at their departure times.
+    pub departures: Departures,
     /// What it does for the sender; none: not known.
     pub offload: Option<Offload>,
     /// Programs and filters on its egress, krtp's left out; none: not visible.
@@ -79,6 +82,7 @@ impl Interface {
         Ok(Self {
             unfit: segmenter::unfit(&link),
             queueing: queueing(netlink, &link).await,
+            departures: departures(netlink, &link).await,
             offload: Offload::of(&link.name),
             others: on_egress.map(|names| names.into_iter().filter(|name| !is_ours(name)).collect()),
             krtp,
@@ -88,16 +92,6 @@ impl Interface {
 }
 
 impl Queueing {
-    /// Whether packets leave at their departure times: fq keeps them, and mq
-    /// only hands on to one qdisc per hardware queue.
-    pub fn keeps_departures(&self) -> bool {
-        match self.root.as_str() {
-            "fq" => true,
-            "mq" => !self.leaves.is_empty() && self.leaves.iter().all(|leaf| leaf == "fq"),
-            _ => false,
-        }
-    }
-
     fn of(root: &str, qdiscs: &[TcMessage]) -> Self {
         let mut leaves: Vec<String> = qdiscs
             .iter()
@@ -117,6 +111,12 @@ async fn queueing(netlink: &Netlink, link: &Link) -> Queueing {
     // The kernel lists those of all interfaces.
     qdiscs.retain(|qdisc| qdisc.header.index == link.index.cast_signed());
     Queueing::of(&link.qdisc, &qdiscs)
+}
+
+/// The same kernel keeps no departure times.
+async fn departures(netlink: &Netlink, link: &Link) -> Departures {
+    let refused = |error: NetlinkError| Departures::NotKept { why: error.to_string() };
+    qdisc::departures(netlink, link).await.unwrap_or_else(refused)
 }
 
 /// What is on the egress of `link`: tcx programs, and the filters of a clsact qdisc.
@@ -182,21 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn departure_times_are_kept_by_fq_alone() {
+    fn what_is_below_the_root_is_named_once() {
         let leaf = TcHandle { major: 1, minor: 1 };
-        for (case, root, leaves, keeps) in [
-            ("fq", "fq", &[][..], true),
-            ("fq on every queue", "mq", &["fq", "fq"], true),
-            ("fq on some", "mq", &["fq", "pfifo_fast"], false),
-            ("queues that nobody lists", "mq", &[], false),
-            ("another", "fq_codel", &[], false),
-            ("fq below a shaper", "htb", &["fq"], false),
-            ("none", "noqueue", &[], false),
-        ] {
-            let mut qdiscs = vec![message(TcHandle::ROOT, root), message(TcHandle::CLSACT, "clsact")];
-            qdiscs.extend(leaves.iter().map(|leaf_kind| message(leaf, leaf_kind)));
-            assert_eq!(Queueing::of(root, &qdiscs).keeps_departures(), keeps, "{case}");
-        }
+        let mut qdiscs = vec![message(TcHandle::ROOT, "mq"), message(TcHandle::CLSACT, "clsact")];
+        qdiscs.extend(["fq", "pfifo_fast", "fq"].map(|kind| message(leaf, kind)));
+        let expected = Queueing { root: "mq".into(), leaves: vec!["fq".into(), "pfifo_fast".into()] };
+        assert_eq!(Queueing::of("mq", &qdiscs), expected);
     }
 
     #[test]

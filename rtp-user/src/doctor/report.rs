@@ -5,7 +5,7 @@ use super::{
     interface::{Interface, Presence},
     verdict::{self, Engine, TS_PACKETS},
 };
-use crate::net::netlink::Link;
+use crate::net::{netlink::Link, qdisc::Departures};
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -186,8 +186,14 @@ fn queueing(interface: &Interface) -> String {
     let queueing = &interface.queueing;
     let leaves = queueing.leaves.join(", ");
     let over = if leaves.is_empty() { "" } else { " over " };
-    let keeps =
-        if queueing.keeps_departures() { "keeps departure times" } else { "keeps no departure times" };
+    let keeps = match &interface.departures {
+        // A VLAN without a queue has that of the interface below.
+        Departures::Kept(fq) if fq.interface != interface.link.name => {
+            format!("keeps departure times, by the fq of {}", fq.interface)
+        }
+        Departures::Kept(_) => "keeps departure times".into(),
+        Departures::NotKept { .. } => "keeps no departure times".into(),
+    };
     format!("{}{over}{leaves}: {keeps}", queueing.root)
 }
 
@@ -273,10 +279,13 @@ fn wrap(head: &str, indent: usize, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{host, interface, interfaces, wrap};
-    use crate::doctor::{
-        host::{Load, Support},
-        interface::{Offload, Presence, Queueing},
-        verdict::tests::{host as fine_host, interface as fine_interface},
+    use crate::{
+        doctor::{
+            host::{Load, Support},
+            interface::{Offload, Presence, Queueing},
+            verdict::tests::{host as fine_host, interface as fine_interface},
+        },
+        net::qdisc::Departures,
     };
 
     #[test]
@@ -345,6 +354,7 @@ To get more
         (poor.link.mtu, poor.link.carrier, poor.link.kind) = (576, false, Some("veth".into()));
         (poor.offload, poor.krtp) = (None, Presence::Attached { segmenter: false });
         poor.queueing = Queueing { root: "mq".into(), leaves: vec!["pfifo_fast".into()] };
+        poor.departures = Departures::NotKept { why: "eth0 has mq over pfifo_fast".into() };
         poor.others = Some(vec!["cil_to_netdev".into(), "u32".into()]);
         let expected = "\
 eth0
@@ -365,6 +375,8 @@ To get more
   - eth0 has no carrier: check the cable, and that the other end is up
   - krtp detach eth0, krtp attach eth0: tries again to make a segmenter
   - ip link set eth0 mtu 1356: seven transport stream packets in each
+  - krtp stream --qdisc fq (or krtp attach eth0 --qdisc fq): the kernel has each
+    packet leave at its time
 ";
         assert_eq!(interface(&fine_host(), &poor), expected);
     }

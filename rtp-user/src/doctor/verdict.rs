@@ -4,7 +4,10 @@ use super::{
     host::{Host, Load, Support},
     interface::{Interface, Presence},
 };
-use crate::{kernel::attach::Hook, net::netlink::Link, net::socket::overhead};
+use crate::{
+    kernel::attach::Hook,
+    net::{netlink::Link, qdisc::Departures, socket::overhead},
+};
 
 /// Octets of a transport stream packet (ISO/IEC 13818-1 §2.4.3.2).
 const TS: u32 = 188;
@@ -158,7 +161,21 @@ pub fn interface_hints(host: &Host, interface: &Interface) -> Vec<String> {
     if link.mtu < full {
         hints.push(format!("ip link set {} mtu {full}: seven transport stream packets in each", link.name));
     }
+    hints.extend(departures(host, interface));
     hints
+}
+
+/// What has packets leave at their departure times, where they do not.
+fn departures(host: &Host, interface: &Interface) -> Option<String> {
+    let Link { name, loopback, ethernet, .. } = &interface.link;
+    let gains = *ethernet && !loopback && !matches!(interface.departures, Departures::Kept(_));
+    let how = match host.fq {
+        Support::No => "a kernel with fq (CONFIG_NET_SCH_FQ)".into(),
+        Support::Yes | Support::Unknown => {
+            format!("krtp stream --qdisc fq (or krtp attach {name} --qdisc fq)")
+        }
+    };
+    gains.then(|| format!("{how}: the kernel has each packet leave at its time"))
 }
 
 /// What gets an unfit interface a segmenter, if anything does.
@@ -179,8 +196,12 @@ pub(super) mod tests {
             interface::{Interface, Offload, Presence, Queueing},
         },
         kernel::attach::Hook,
-        net::netlink::Link,
+        net::{
+            netlink::Link,
+            qdisc::{Departures, fq::Fq},
+        },
     };
+    use std::time::Duration;
 
     /// A host on which everything is as krtp likes it.
     pub fn host() -> Host {
@@ -195,6 +216,7 @@ pub(super) mod tests {
             btf: true,
             bpffs: true,
             macvlan: Support::Yes,
+            fq: Support::Yes,
             attached: Some(Vec::new()),
             left_behind: Vec::new(),
             executable: "/usr/bin/krtp".into(),
@@ -221,6 +243,13 @@ pub(super) mod tests {
             },
             unfit: None,
             queueing: Queueing { root: "fq".into(), leaves: Vec::new() },
+            departures: Departures::Kept(Fq {
+                limit: 10_000,
+                flow_limit: 100,
+                horizon: Duration::from_secs(10),
+                drops_beyond: true,
+                interface: "eth0".into(),
+            }),
             offload: Some(Offload { checksum: true, segmentation: true }),
             others: Some(Vec::new()),
             krtp: Presence::None,
@@ -282,6 +311,11 @@ pub(super) mod tests {
             ("a macvlan", interface_but(below), "below eth0"),
             ("too small for 7", interface_but(|it| it.link.mtu = 1375), "mtu 1376"),
             ("too small for IPv6", interface_but(|it| it.link.mtu = 1200), "mtu 1356"),
+            (
+                "no fq",
+                interface_but(|it| it.departures = Departures::NotKept { why: "eth0 has pfifo".into() }),
+                "--qdisc fq",
+            ),
             (
                 "attached without",
                 interface_but(|it| it.krtp = Presence::Attached { segmenter: false }),

@@ -4,6 +4,7 @@ use super::{
     guard::Guard,
     object::{EGRESS, LoadError, Maps, Object},
     pins::{PinError, Pins},
+    qdisc::{self, QdiscError},
     segmenter::{self, Holder},
     undo::Undo,
 };
@@ -60,6 +61,9 @@ pub enum AttachError {
     /// The pinned maps cannot be used.
     #[error(transparent)]
     Pin(#[from] PinError),
+    /// No fq where one was asked for.
+    #[error(transparent)]
+    Qdisc(#[from] QdiscError),
 }
 
 /// The maps that the flows of one interface share.
@@ -122,6 +126,7 @@ impl Attachment {
         for name in segmenter::sweep(netlink).await? {
             tracing::info!("removed {name}, left behind by a killed krtp");
         }
+        qdisc::sweep()?;
         let mut object = Object::load(flows)?;
         let segmenter = make_segmenter(netlink, link, Holder::Process(crate::process::Process::own())).await;
         let made = segmenter.as_ref().map_or_else(|_| Undo::default(), |index| Undo::default().link(*index));

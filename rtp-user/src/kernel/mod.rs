@@ -6,8 +6,9 @@ mod guard;
 pub mod maps;
 pub mod object;
 pub mod pins;
+pub mod qdisc;
 pub mod segmenter;
-mod undo;
+pub(crate) mod undo;
 
 use aya::util::KernelVersion;
 

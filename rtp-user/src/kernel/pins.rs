@@ -14,11 +14,13 @@ use super::{
     attach::{AttachError, Hung, hang, make_segmenter},
     maps::{Flows, MapError, Notes, Sockets},
     object::{Maps, Object, PROGRAMS},
+    qdisc,
     segmenter::{self, Holder},
     undo::Undo,
 };
 use crate::net::{
     netlink::{Link, Netlink, NetlinkError, is_interface_name},
+    qdisc::{Kind, fq::Load},
     socket::namespace_cookie,
 };
 use aya::{
@@ -173,6 +175,16 @@ impl Pins {
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
+    /// Lets go of the fq of the interface that it was, which may be gone.
+    fn unpin_qdisc(&self) -> Result<(), AttachError> {
+        let markers = self.markers();
+        let indices = markers.iter().filter_map(|name| name.strip_prefix("ifindex-")?.parse().ok());
+        for index in indices {
+            qdisc::unpin(index)?;
+        }
+        Ok(())
+    }
+
     fn make(&self, name: &str) -> Result<(), PinError> {
         let path = self.directory.join(name);
         fs::create_dir(&path).map_err(file(&path))
@@ -192,7 +204,12 @@ impl Pins {
 
 /// `krtp attach`: loads the program for `flows` flows, attaches it to `link`
 /// and pins everything.
-pub async fn attach(netlink: &Netlink, link: &Link, flows: u32) -> Result<Result<u32, String>, AttachError> {
+pub async fn attach(
+    netlink: &Netlink,
+    link: &Link,
+    flows: u32,
+    qdisc: Option<Kind>,
+) -> Result<Result<u32, String>, AttachError> {
     let _turn = turn()?;
     let pins = Pins::of(link)?;
     if pins.is_current() {
@@ -200,13 +217,30 @@ pub async fn attach(netlink: &Netlink, link: &Link, flows: u32) -> Result<Result
     }
     // Who may not load need not be told about mounting.
     let mut object = Object::load(flows)?;
+    if let Some(Kind::Fq) = qdisc {
+        qdisc::pin(netlink, link, Load::of_flows(flows)).await?;
+    }
+    let attached = attach_to(netlink, link, &mut object, &pins).await;
+    if attached.is_err() {
+        qdisc::unpin(link.index)?;
+    }
+    attached
+}
+
+async fn attach_to(
+    netlink: &Netlink,
+    link: &Link,
+    object: &mut Object,
+    pins: &Pins,
+) -> Result<Result<u32, String>, AttachError> {
     if pins.directory.exists() {
+        pins.unpin_qdisc()?;
         pins.remove()?;
     }
     mount(&link.name)?;
     fs::create_dir_all(&pins.directory).map_err(file(&pins.directory))?;
     let segmenter = make_segmenter(netlink, link, Holder::Attach).await;
-    if let Err(error) = pin_all(&mut object, link, &pins) {
+    if let Err(error) = pin_all(object, link, pins) {
         if let Ok(index) = segmenter {
             netlink.remove_link(index).await?;
         }
@@ -306,6 +340,7 @@ pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachErro
             netlink.remove_link(segmenter.index).await.map_err(refused)?;
         }
     }
+    pins.unpin_qdisc()?;
     pins.remove()?;
     Ok(())
 }

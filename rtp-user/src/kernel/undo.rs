@@ -2,6 +2,7 @@
 //! encoded beforehand, so that they can be sent from anywhere, also by a
 //! process that may not allocate ([`super::guard`]).
 
+use super::qdisc::{MARK_LEN, Record};
 use rtnetlink::{
     packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage},
     packet_route::{
@@ -11,7 +12,9 @@ use rtnetlink::{
     },
 };
 use rustix::{
-    fd::{AsFd, OwnedFd},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    fs::{FlockOperation, flock},
+    io::pread,
     net::{self, AddressFamily as Family, RecvFlags, SendFlags, SocketFlags, SocketType},
 };
 
@@ -30,9 +33,25 @@ enum Step {
     EndIfAnyFilter(Vec<u8>),
 }
 
+/// Octets of the longest answer, and of the longest request in a record.
+pub const LONGEST: usize = 8192;
+
 /// What is to be undone, in order.
 #[derive(Clone, Debug, Default)]
-pub struct Undo(Vec<Step>);
+pub struct Undo {
+    steps: Vec<Step>,
+    /// At last: what krtp wrote down when it put a qdisc there.
+    record: Option<Record>,
+}
+
+/// What the kernel answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answer {
+    /// A filter was in it.
+    filter: bool,
+    /// Zero, or the negative error number.
+    error: i32,
+}
 
 impl Undo {
     /// Removes the interface `index` (a segmenter).
@@ -40,7 +59,7 @@ impl Undo {
     pub fn link(mut self, index: u32) -> Self {
         let mut message = LinkMessage::default();
         message.header.index = index;
-        self.0.push(Step::Remove(encode(RouteNetlinkMessage::DelLink(message), NLM_F_ACK)));
+        self.steps.push(Step::Remove(request(RouteNetlinkMessage::DelLink(message), NLM_F_ACK)));
         self
     }
 
@@ -51,7 +70,7 @@ impl Undo {
         message.header.handle = handle.into();
         // tcm_info: priority, and the protocol in network order (ETH_P_ALL).
         message.header.info = (u32::from(priority) << 16) | u32::from(3u16.to_be());
-        self.0.push(Step::Remove(encode(RouteNetlinkMessage::DelTrafficFilter(message), NLM_F_ACK)));
+        self.steps.push(Step::Remove(request(RouteNetlinkMessage::DelTrafficFilter(message), NLM_F_ACK)));
         self
     }
 
@@ -60,18 +79,30 @@ impl Undo {
     pub fn clsact(mut self, interface: u32) -> Self {
         for minor in [TcHandle::MIN_INGRESS, TcHandle::MIN_EGRESS] {
             let dump = RouteNetlinkMessage::GetTrafficFilter(egress(interface, minor));
-            self.0.push(Step::EndIfAnyFilter(encode(dump, NLM_F_DUMP)));
+            self.steps.push(Step::EndIfAnyFilter(request(dump, NLM_F_DUMP)));
         }
         let mut message = TcMessage::with_index(interface.cast_signed());
         message.header.parent = TcHandle::CLSACT;
         message.header.handle = TcHandle { major: u16::MAX, minor: 0 };
-        self.0.push(Step::Remove(encode(RouteNetlinkMessage::DelQueueDiscipline(message), NLM_F_ACK)));
+        self.steps.push(Step::Remove(request(RouteNetlinkMessage::DelQueueDiscipline(message), NLM_F_ACK)));
+        self
+    }
+
+    /// Puts back what `record` says, if nobody else holds it.
+    #[must_use]
+    pub fn qdisc(mut self, record: Record) -> Self {
+        self.record = Some(record);
         self
     }
 
     /// Whether there is nothing to undo.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.steps.is_empty() && self.record.is_none()
+    }
+
+    /// The descriptor that [`Self::run_with`] needs.
+    pub fn record(&self) -> Option<BorrowedFd<'_>> {
+        self.record.as_ref().map(Record::as_fd)
     }
 
     /// Opens the socket that [`Self::run`] speaks through.
@@ -80,24 +111,56 @@ impl Undo {
         net::socket_with(Family::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)
     }
 
-    /// Takes the steps. Allocates nothing and takes no lock: it is also run by
-    /// a forked child of a process with threads.
+    /// Takes the steps.
     pub fn run(&self, socket: impl AsFd) {
-        for step in &self.0 {
+        self.run_with(socket, self.record());
+    }
+
+    /// The same with the record's descriptor, whose number may have changed.
+    /// Allocates nothing and takes no lock of this process: it is also run by
+    /// a forked child of a process with threads.
+    pub fn run_with(&self, socket: impl AsFd, record: Option<BorrowedFd<'_>>) {
+        for step in &self.steps {
             match step {
                 Step::Remove(request) => {
-                    send(&socket, request);
-                    let _ = find_filter(&socket);
+                    ask(&socket, request);
                 }
                 Step::EndIfAnyFilter(request) => {
-                    send(&socket, request);
-                    if find_filter(&socket) {
-                        return;
+                    if ask(&socket, request).filter {
+                        break;
                     }
                 }
             }
         }
+        if let (Some(descriptor), Some(record)) = (record, &self.record) {
+            put_back(&socket, descriptor, record);
+        }
     }
+}
+
+/// Sends what `record` holds, unless another process or `krtp attach` holds it
+/// too, and removes it.
+fn put_back(socket: impl AsFd, descriptor: BorrowedFd<'_>, record: &Record) {
+    // Every holder has it locked shared. Of several that end at once one gets
+    // it for itself: a shared lock is given up before the other is asked for.
+    if flock(descriptor, FlockOperation::NonBlockingLockExclusive).is_err() || record.is_pinned(descriptor) {
+        return;
+    }
+    let mut buffer = [0u8; LONGEST];
+    let mut offset = MARK_LEN;
+    while let Ok(read) = pread(descriptor, &mut buffer[..], offset) {
+        // nlmsghdr begins with the message's length.
+        let Some(length) = buffer[..read].first_chunk().map(|octets| u32::from_ne_bytes(*octets)) else {
+            break;
+        };
+        let request = buffer.get(..length as usize).filter(|_| (16..=read).contains(&(length as usize)));
+        // Where one fails, somebody else has changed things since.
+        if request.is_none_or(|request| ask(&socket, request).error != 0) {
+            break;
+        }
+        offset += u64::from(length);
+    }
+    record.remove();
 }
 
 fn egress(interface: u32, minor: u16) -> TcMessage {
@@ -107,28 +170,32 @@ fn egress(interface: u32, minor: u16) -> TcMessage {
     message
 }
 
-fn encode(request: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
+fn request(request: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
     let mut message = NetlinkMessage::from(request);
     message.header.flags = NLM_F_REQUEST | flags;
+    encode(message)
+}
+
+/// The octets of a request.
+pub fn encode(mut message: NetlinkMessage<RouteNetlinkMessage>) -> Vec<u8> {
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
     bytes
 }
 
-/// A failure shows in what is left behind; there is nobody to tell here.
-fn send(socket: impl AsFd, request: &[u8]) {
-    let _ = net::send(socket, request, SendFlags::empty());
-}
-
-/// Reads the answers up to the end of the dump or the acknowledgement; whether
-/// a filter was among them.
-fn find_filter(socket: impl AsFd) -> bool {
-    let mut buffer = [0u8; 8192];
-    let mut found = false;
+/// Sends a request and reads the answers up to the end of the dump or the
+/// acknowledgement. A failure shows in what is left behind; there is nobody to
+/// tell here.
+fn ask(socket: impl AsFd, request: &[u8]) -> Answer {
+    let mut buffer = [0u8; LONGEST];
+    let mut answer = Answer::default();
+    if net::send(&socket, request, SendFlags::empty()).is_err() {
+        return Answer { error: -libc::EIO, ..answer };
+    }
     loop {
         let Ok((read, _)) = net::recv(&socket, &mut buffer[..], RecvFlags::empty()) else {
-            return found;
+            return Answer { error: -libc::EIO, ..answer };
         };
         let mut rest = &buffer[..read];
         // nlmsghdr: 32-bit length, 16-bit type, … in host order; messages are
@@ -136,8 +203,12 @@ fn find_filter(socket: impl AsFd) -> bool {
         while let [a, b, c, d, e, f, ..] = *rest {
             let length = u32::from_ne_bytes([a, b, c, d]) as usize;
             match u16::from_ne_bytes([e, f]) {
-                NLMSG_DONE | NLMSG_ERROR => return found,
-                RTM_NEWTFILTER => found = true,
+                NLMSG_DONE => return answer,
+                NLMSG_ERROR => {
+                    let error = rest.get(16..).and_then(|rest| rest.first_chunk());
+                    return Answer { error: error.map_or(0, |octets| i32::from_ne_bytes(*octets)), ..answer };
+                }
+                RTM_NEWTFILTER => answer.filter = true,
                 _ => {}
             }
             rest = rest.get(length.max(16).next_multiple_of(4)..).unwrap_or_default();

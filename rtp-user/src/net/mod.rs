@@ -2,5 +2,6 @@
 
 pub mod netlink;
 pub mod offload;
+pub mod qdisc;
 pub mod route;
 pub mod socket;

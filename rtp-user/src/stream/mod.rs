@@ -15,7 +15,7 @@ mod way;
 use crate::{
     engine::Checksum,
     media::{Wish, index::cache_dir, library::Library},
-    net::netlink::Netlink,
+    net::{netlink::Netlink, qdisc::Kind},
     pace::OnLate,
     stop::Stop,
 };
@@ -58,6 +58,8 @@ pub struct Options {
     pub to: Vec<SocketAddr>,
     /// The interface; the route's if none is named.
     pub interface: Option<String>,
+    /// Which qdisc it is to have; none: as it is.
+    pub qdisc: Option<Kind>,
     /// Which engine.
     pub engine: EngineChoice,
     /// How fast.
@@ -103,7 +105,8 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     let rows = options.iter().map(row::Row::open).collect::<Result<Vec<_>>>()?;
     let netlink = Netlink::open()?;
     let media: Vec<_> = rows.iter().map(|row| row.media().clone()).collect();
-    let Setup { streams, facts, choices, log } = setup::prepare(&netlink, options, &media, &stop).await?;
+    let Setup { streams, facts, choices, log, qdiscs } =
+        setup::prepare(&netlink, options, &media, &stop).await?;
     for ((options, media), facts) in options.iter().zip(&media).zip(&facts) {
         if let Some(path) = &options.sdp {
             let text = facts.describe(media, options)?;
@@ -134,6 +137,7 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     let progress = Arc::default();
     let senders = sender::start(players, &stop, &progress)?;
     let outcomes = bar.follow(senders, &progress, log).await?;
+    drop(qdiscs);
     library.keep();
     Ok(Report::new(options, &facts, &outcomes))
 }

@@ -10,10 +10,15 @@ use super::{
 };
 use crate::{
     engine::{Checksum, Flow, Setting, user::UserFlow},
+    kernel::qdisc::{self, Held},
     line::one_line,
     media::Media,
     net::{
-        netlink::Netlink,
+        netlink::{Link, Netlink},
+        qdisc::{
+            Departures, Kind,
+            fq::{Fq, Load},
+        },
         socket::{self, FlowSocket},
     },
     pace::Pacing,
@@ -29,6 +34,9 @@ const SEND_PATIENCE: Duration = Duration::from_millis(500);
 /// within so many nanoseconds: none is then further than half of it from its time.
 const BURST_SPAN: u64 = 10_000_000;
 
+/// Room in a socket for what waits for its departure. Only what waits takes memory.
+const SEND_BUFFER: u32 = 64 << 20;
+
 /// Everything that is ready to play, stream by stream.
 pub(super) struct Setup {
     pub streams: Vec<Stream>,
@@ -36,7 +44,12 @@ pub(super) struct Setup {
     /// Which engine on which interface, and why: a line each.
     pub choices: Vec<String>,
     pub log: Log,
+    /// Held as long as anything waits in them.
+    pub qdiscs: Qdiscs,
 }
+
+/// The qdiscs that keep departure times, by interface index.
+type Qdiscs = BTreeMap<u32, Held>;
 
 /// One stream that is ready to play.
 pub(super) struct Stream {
@@ -65,6 +78,10 @@ pub(super) async fn prepare(
         ways.push(of_stream);
     }
     let programs = hang(netlink, streams, &ways, media).await?;
+    let qdiscs = match &programs {
+        Ok(_) => hold_qdiscs(netlink, streams, &ways).await?,
+        Err(_) => Qdiscs::new(),
+    };
     let mut ready = Vec::new();
     let mut facts = Vec::new();
     for ((options, media), ways) in streams.iter().zip(media).zip(&ways) {
@@ -72,12 +89,13 @@ pub(super) async fn prepare(
             EngineChoice::User => Err("asked for"),
             _ => programs.as_ref().map_err(String::as_str),
         };
-        let (stream, of_stream) = open(options, media, ways, programs, stop)?;
+        let pacing = pacing(options, ways, programs.is_ok(), &qdiscs);
+        let (stream, of_stream) = open(options, media, ways, programs, pacing, stop)?;
         ready.push(stream);
         facts.push(of_stream);
     }
     let choices = choices(&facts);
-    Ok(Setup { streams: ready, facts, choices, log: Log::of(programs.ok()) })
+    Ok(Setup { streams: ready, facts, choices, log: Log::of(programs.ok()), qdiscs })
 }
 
 /// The program on all interfaces where a stream may have it, or why there is none.
@@ -101,18 +119,41 @@ async fn hang(
     }
 }
 
+/// Holds the fq of each interface, or installs one where that is asked for.
+async fn hold_qdiscs(netlink: &Netlink, streams: &[Options], ways: &[Vec<Way>]) -> Result<Qdiscs> {
+    let mut wanted: BTreeMap<u32, (&Link, u32, Option<Kind>)> = BTreeMap::new();
+    for (options, ways) in streams.iter().zip(ways) {
+        for way in ways {
+            let entry = wanted.entry(way.link.index).or_insert((&way.link, 0, None));
+            entry.1 += 1;
+            entry.2 = entry.2.or(options.qdisc);
+        }
+    }
+    let mut qdiscs = Qdiscs::new();
+    for (link, flows, wish) in wanted.into_values() {
+        qdiscs.insert(link.index, qdisc::hold(netlink, link, Load::of_flows(flows), wish).await?);
+    }
+    Ok(qdiscs)
+}
+
 /// The flows of one stream.
 fn open(
     options: &Options,
     media: &Media,
     ways: &[Way],
     programs: Result<&Programs, &str>,
+    (pacing, how): (Pacing, String),
     stop: &Stop,
 ) -> Result<(Stream, Facts)> {
     let timestamp = options.timestamp.unwrap_or_else(|| rand::rng().random());
     let mut flows: Vec<Box<dyn Flow>> = Vec::new();
     for (number, way) in ways.iter().enumerate() {
         let socket = open_socket(options, way, programs.is_ok())?;
+        if matches!(pacing, Pacing::Ahead { .. }) {
+            socket
+                .force_send_buffer(SEND_BUFFER)
+                .with_context(|| format!("{}: SO_SNDBUFFORCE", way.destination))?;
+        }
         let setting = setting(options, media, number);
         flows.push(match programs {
             Ok(programs) => Box::new(programs.open(way, socket, setting, stop)?),
@@ -125,7 +166,6 @@ fn open(
         Ok(programs) => ("kernel", programs.describe(&ways[0])),
         Err(why) => ("user", why.to_owned()),
     };
-    let (pacing, how) = pacing(options);
     let flow_facts = flows.iter().zip(ways).map(|(flow, way)| FlowFacts {
         destination: flow.destination(),
         source: flow.source(),
@@ -140,12 +180,46 @@ fn open(
 }
 
 /// How a stream is paced, and the same in a few words.
-fn pacing(options: &Options) -> (Pacing, String) {
+fn pacing(options: &Options, ways: &[Way], kernel: bool, qdiscs: &Qdiscs) -> (Pacing, String) {
     if options.pace == Pace::None {
         return (Pacing::None, "as fast as it goes".into());
     }
-    let packets = options.burst;
-    (Pacing::Bursts { packets, span: BURST_SPAN }, format!("bursts of up to {packets} packets"))
+    let kept = match (kernel, kept(ways, qdiscs)) {
+        (true, kept) => kept,
+        (false, _) => Err("the user engine writes no departure times".into()),
+    };
+    match kept {
+        Ok(fq) => {
+            let time = options.ahead.min(fq.horizon / 2);
+            let packets = u64::from(fq.flow_limit) * 3 / 4;
+            let how = format!(
+                "fq of {} keeps departure times, {} ms ahead at most",
+                fq.interface,
+                time.as_millis()
+            );
+            (Pacing::Ahead { time: u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), packets }, how)
+        }
+        Err(why) => {
+            let packets = options.burst;
+            let how = format!("bursts of up to {packets} packets, as {why}");
+            (Pacing::Bursts { packets, span: BURST_SPAN }, how)
+        }
+    }
+}
+
+/// The smallest fq on the ways of a stream, or why not all of them have one.
+fn kept<'a>(ways: &[Way], qdiscs: &'a Qdiscs) -> Result<&'a Fq, String> {
+    let mut least: Option<&Fq> = None;
+    for way in ways {
+        match qdiscs.get(&way.link.index).map(|held| &held.departures) {
+            Some(Departures::Kept(fq)) => {
+                least = Some(least.filter(|least| least.flow_limit <= fq.flow_limit).unwrap_or(fq));
+            }
+            Some(Departures::NotKept { why }) => return Err(why.clone()),
+            None => return Err(format!("nobody knows what {} has", way.link.name)),
+        }
+    }
+    least.ok_or_else(|| "there is no way".into())
 }
 
 /// A line for each way of sending on each interface.
