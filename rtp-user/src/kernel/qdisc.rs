@@ -153,19 +153,20 @@ pub fn unpin(index: u32) -> Result<(), QdiscError> {
     Ok(())
 }
 
-/// Puts back what killed ones left behind.
+/// Puts back what killed ones left behind, as far as we may.
 pub fn sweep() -> Result<(), QdiscError> {
     let prefix = Place::prefix()?;
     let names = fs::read_dir(RUN).into_iter().flatten().flatten();
     for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
-        let index = name.strip_prefix(&prefix).and_then(|index| index.parse().ok());
-        if let Some(index) = index {
-            let _turn = turn()?;
-            let place = Place::of_index(index)?;
-            // Not opened where it has gone meanwhile: that would make it.
-            if place.exists() {
-                run(&Undo::default().qdisc(Record::open(&place)?));
-            }
+        let Some(index) = name.strip_prefix(&prefix).and_then(|index| index.parse().ok()) else {
+            continue;
+        };
+        let _turn = turn()?;
+        let place = Place::of_index(index)?;
+        // Not opened where it has gone meanwhile: that would make it.
+        let record = place.exists().then(|| Record::open(&place).ok()).flatten();
+        if let Some(record) = record {
+            run(&Undo::default().qdisc(record));
         }
     }
     Ok(())
@@ -301,8 +302,8 @@ impl Record {
         }
     }
 
-    /// Whether `krtp attach` holds it. Allocates nothing.
-    pub(super) fn is_pinned(&self, descriptor: BorrowedFd<'_>) -> bool {
+    /// Whether `krtp attach` holds the record open as `descriptor`. Allocates nothing.
+    pub(super) fn is_pinned(descriptor: BorrowedFd<'_>) -> bool {
         let mut mark = FREE;
         pread(descriptor, &mut mark, 0).is_ok() && mark == PINNED
     }

@@ -143,7 +143,7 @@ impl Undo {
 fn put_back(socket: impl AsFd, descriptor: BorrowedFd<'_>, record: &Record) {
     // Every holder has it locked shared. Of several that end at once one gets
     // it for itself: a shared lock is given up before the other is asked for.
-    if flock(descriptor, FlockOperation::NonBlockingLockExclusive).is_err() || record.is_pinned(descriptor) {
+    if flock(descriptor, FlockOperation::NonBlockingLockExclusive).is_err() || Record::is_pinned(descriptor) {
         return;
     }
     let mut buffer = [0u8; LONGEST];

@@ -5,6 +5,7 @@
 mod support;
 
 mod attach;
+mod departure;
 mod holders;
 mod kill;
 mod reading;

@@ -7,7 +7,7 @@ use rtnetlink::{
 };
 use std::time::Duration;
 
-/// linux/pkt_sched.h.
+/// Options of fq (`linux/pkt_sched.h`).
 const TCA_FQ_PLIMIT: u16 = 1;
 const TCA_FQ_FLOW_PLIMIT: u16 = 2;
 const TCA_FQ_RATE_ENABLE: u16 = 5;
