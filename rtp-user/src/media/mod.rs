@@ -12,6 +12,9 @@ pub mod plan;
 pub mod psi;
 pub mod scan;
 pub mod sync;
+#[cfg(test)]
+#[path = "../../tests/support/synth.rs"]
+mod synth;
 pub mod ts;
 pub mod unroll;
 

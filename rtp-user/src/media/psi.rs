@@ -223,7 +223,7 @@ fn payload(packet: &[u8; PACKET]) -> Option<&[u8]> {
 }
 
 /// CRC of annex A; zero over a section with its own CRC behind it.
-fn crc(octets: &[u8]) -> u32 {
+pub(super) fn crc(octets: &[u8]) -> u32 {
     octets.iter().fold(u32::MAX, |crc, &octet| {
         (0..8).fold(crc ^ u32::from(octet) << 24, |crc, _| {
             let carry = if crc >> 31 == 0 { 0 } else { 0x04c1_1db7 };

@@ -280,3 +280,7 @@ impl Line {
         self.clock
     }
 }
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;
