@@ -56,6 +56,17 @@ pub enum Command {
         /// The interface
         interface: String,
     },
+    /// Read a file once, say what is in it, and keep what playing needs to know
+    Probe {
+        /// The file: an MPEG transport stream
+        file: PathBuf,
+        /// PID whose PCRs are the clock, decimal or 0x… [default: the first programme's]
+        #[arg(long, value_name = "PID", value_parser = parse_pid)]
+        pcr_pid: Option<u16>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stream a file as RTP
     Stream(Box<Stream>),
     /// Show the flows in the maps, live
@@ -327,9 +338,10 @@ fn parse_number(text: &str) -> Result<u32, String> {
     parsed.map_err(|_| "give a number of 32 bits, decimal or 0x…".into())
 }
 
+/// A PID that may carry something: all but the null packets'.
 fn parse_pid(text: &str) -> Result<u16, String> {
-    let pid = parse_number(text).ok().and_then(|number| u16::try_from(number).ok());
-    pid.filter(|pid| *pid < 0x1fff).ok_or_else(|| "give a PID from 0 to 8190, decimal or 0x…".into())
+    let pid = parse_number(text).ok().and_then(|pid| u16::try_from(pid).ok());
+    pid.filter(|&pid| pid < 0x1fff).ok_or_else(|| "give a PID from 0 to 8190, decimal or 0x…".into())
 }
 
 fn parse_source(text: &str) -> Result<SocketAddr, String> {
@@ -345,8 +357,8 @@ fn parse_source(text: &str) -> Result<SocketAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Cli, Command, look_up, parse_ahead, parse_duration, parse_number, parse_pace, parse_source,
-        parse_time,
+        Cli, Command, look_up, parse_ahead, parse_duration, parse_number, parse_pace, parse_pid,
+        parse_source, parse_time,
     };
     use crate::stream::{Options, Pace};
     use clap::{CommandFactory, Parser};
@@ -467,6 +479,8 @@ mod tests {
         assert_eq!(parse_number("0xDEADBEEF"), Ok(0xdead_beef));
         assert_eq!(parse_number("7"), Ok(7));
         assert!(parse_number("4294967296").is_err());
+        assert_eq!((parse_pid("256"), parse_pid("0x1ffe")), (Ok(256), Ok(8190)));
+        assert!(parse_pid("8191").is_err() && parse_pid("-1").is_err());
         for (text, port) in [
             ("192.0.2.9", 0),
             ("192.0.2.9:77", 77),

@@ -11,6 +11,7 @@ pub mod monotonic;
 pub mod net;
 pub mod pace;
 mod print;
+pub mod probe;
 pub mod process;
 pub mod schedule;
 pub mod sdp;

@@ -8,6 +8,7 @@ use krtp::{
     kernel::pins,
     line::one_line,
     net::{netlink::Netlink, qdisc},
+    probe,
     stop::Stop,
     stream,
 };
@@ -50,6 +51,9 @@ async fn run(command: Command) -> Result<ExitCode> {
             pins::detach(&Netlink::open()?, &interface).await?;
             println!("{interface}: detached");
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Probe { file, pcr_pid, json } => {
+            probe::run(&file, pcr_pid, json).map(|()| ExitCode::SUCCESS)
         }
         Command::Stream(options) => {
             let arguments: Vec<_> = std::env::args_os().collect();

@@ -14,7 +14,7 @@ pub mod scan;
 pub mod sync;
 #[cfg(test)]
 #[path = "../../tests/support/synth.rs"]
-mod synth;
+pub(crate) mod synth;
 pub mod ts;
 pub mod unroll;
 

@@ -31,6 +31,11 @@ impl Packets {
         self.skipped
     }
 
+    /// Whether the next packet is being looked for.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Octets that wait for more.
     pub fn left(&self) -> u64 {
         self.rest.len() as u64

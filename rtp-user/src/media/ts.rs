@@ -4,15 +4,18 @@
 //! Only the file's two ends are read, so that a long film starts at once. What
 //! lies between is taken on trust: damage there is sent as it is, and where the
 //! clock jumps there (`discontinuity_indicator`, a splice) the span's ticks are
-//! not the media's duration.
+//! not the media's duration; [`super::scan`] finds that.
 
 use super::{
     error::{MediaError, NotTs},
     pcr::{OCTET_IN_PACKET, PACKET, Pcr, SYNC},
     scan::Scanner,
+    sync::Packets,
 };
 use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
 
+/// Octets at a file's beginning that have to be packets: five of them.
+const BEGIN: usize = 5 * PACKET;
 /// Octets read at a time, a whole number of packets.
 const WINDOW: u64 = 348 * PACKET as u64;
 /// How far from either end a PCR is looked for. One is due every 100 ms
@@ -50,18 +53,17 @@ pub fn probe(file: &File, name: &Path, pid: Option<u16>) -> Result<TsInfo, Media
     if len == 0 {
         return Err(MediaError::Empty { path: name.into() });
     }
-    let excess = len % PACKET as u64;
-    let whole = len - excess;
-    let tail = whole.saturating_sub(WINDOW);
+    let tail = len.saturating_sub(WINDOW).next_multiple_of(PACKET as u64).min(len);
     let head = read(file, 0, len).map_err(failed)?;
-    let shape = check_head(&head).and(check_syncs(&read(file, tail, whole).map_err(failed)?, tail));
-    if let Err(why) = shape {
+    let (packets, end) = check_tail(&read(file, tail, len).map_err(failed)?, tail);
+    if let Err(why) = check_head(&head).and(packets) {
         return Err(MediaError::NotTs { path: name.into(), why });
     }
-    if excess != 0 {
-        return Err(MediaError::Truncated { path: name.into(), excess, whole });
+    // Where octets were lost on the way, a whole number is no sign of an end.
+    if end != 0 && !len.is_multiple_of(PACKET as u64) {
+        return Err(MediaError::Truncated { path: name.into(), excess: end, whole: len - end });
     }
-    Ok(TsInfo { pcr: span(file, name, whole, pid)? })
+    Ok(TsInfo { pcr: span(file, name, len, pid)? })
 }
 
 /// The octets of `file` from `offset` on, at most a window, none from `end` on.
@@ -82,12 +84,13 @@ fn read(file: &File, offset: u64, end: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Checks that the first octets of a file are those of a transport stream, or
-/// tells what else they look like.
+/// tells what else they look like. Damage behind the first packets is none of it.
 fn check_head(head: &[u8]) -> Result<(), NotTs> {
     if head.len() < PACKET {
         return Err(NotTs::Short);
     }
-    check_syncs(head, 0).map_err(|why| {
+    let begin = &head[..head.len().min(BEGIN)];
+    check_syncs(begin).and(check_most(head, 0).map(|_| ())).map_err(|why| {
         if is_regular(head, 4, 192) {
             NotTs::M2ts
         } else if is_regular(head, 0, 204) {
@@ -100,13 +103,38 @@ fn check_head(head: &[u8]) -> Result<(), NotTs> {
     })
 }
 
-/// Checks that `octets`, which are at `offset` of the file, begin each packet
-/// with the sync octet.
-fn check_syncs(octets: &[u8], offset: u64) -> Result<(), NotTs> {
+/// Checks the last octets of a file, which are at `offset`. Also returns how many
+/// are left behind the last packet; none where there is no sync at the end.
+fn check_tail(tail: &[u8], offset: u64) -> (Result<(), NotTs>, u64) {
+    match check_most(tail, offset) {
+        Err(why) => (Err(why), 0),
+        Ok(packets) => (Ok(()), if packets.is_lost() { 0 } else { packets.left() }),
+    }
+}
+
+/// Checks that the first octets of a file begin each packet with the sync octet.
+fn check_syncs(octets: &[u8]) -> Result<(), NotTs> {
     let mut at = (0..octets.len()).step_by(PACKET);
     match at.find(|&at| octets[at] != SYNC) {
         None => Ok(()),
-        Some(at) => Err(NotTs::NoSync { octet: offset + at as u64 }),
+        Some(at) => Err(NotTs::NoSync { octet: at as u64 }),
+    }
+}
+
+/// Checks that most of `octets`, which are at `offset` of the file, are packets.
+fn check_most(octets: &[u8], offset: u64) -> Result<Packets, NotTs> {
+    let (mut packets, mut expected, mut lost) = (Packets::default(), 0, None);
+    packets.push(octets, |at, _| {
+        if at != expected {
+            lost.get_or_insert(expected);
+        }
+        expected = at + PACKET as u64;
+    });
+    let outside = packets.skipped() + if packets.is_lost() { packets.left() } else { 0 };
+    if outside * 2 <= octets.len() as u64 {
+        Ok(packets)
+    } else {
+        Err(NotTs::NoSync { octet: offset + lost.unwrap_or(expected) })
     }
 }
 
@@ -117,8 +145,8 @@ fn is_regular(octets: &[u8], first: usize, step: usize) -> bool {
     syncs.len() >= 4 && syncs.all(|&octet| octet == SYNC)
 }
 
-/// From the clock's first PCR in `file` to its last. `len` is a whole number of
-/// packets; `pid` is of the PCRs that were asked for.
+/// From the clock's first PCR in `file`, which has `len` octets, to its last; `pid`
+/// is of the PCRs that were asked for.
 fn span(file: &File, name: &Path, len: u64, pid: Option<u16>) -> Result<Option<PcrSpan>, MediaError> {
     let failed = |error| MediaError::system(name, error);
     let Some((first_octet, first)) = first_pcr(file, name, len, pid)? else { return Ok(None) };
@@ -154,7 +182,7 @@ fn last_pcr(file: &File, len: u64, pid: u16) -> io::Result<Option<(u64, Pcr)>> {
     while end > len.saturating_sub(SEARCHED) {
         let start = end.saturating_sub(WINDOW);
         let window = read(file, start, end)?;
-        if let Some(found) = pcrs(&window, start).rfind(|(_, pcr)| pcr.pid == pid) {
+        if let Some(found) = last_in(&window, start, pid) {
             return Ok(Some(found));
         }
         end = start;
@@ -162,12 +190,16 @@ fn last_pcr(file: &File, len: u64, pid: u16) -> io::Result<Option<(u64, Pcr)>> {
     Ok(None)
 }
 
-/// The PCRs in `window`, which is at `offset` of the file, each with its octet.
-fn pcrs(window: &[u8], offset: u64) -> impl DoubleEndedIterator<Item = (u64, Pcr)> {
-    window.chunks_exact(PACKET).enumerate().filter_map(move |(packet, octets)| {
-        let octet = offset + (packet * PACKET) as u64 + OCTET_IN_PACKET;
-        Some((octet, Pcr::parse(octets)?))
-    })
+/// The last PCR of `pid` in `window`, which is at `offset` of the file, and its
+/// octet.
+fn last_in(window: &[u8], offset: u64, pid: u16) -> Option<(u64, Pcr)> {
+    let mut last = None;
+    Packets::default().push(window, |at, packet| {
+        if let Some(pcr) = Pcr::parse(packet).filter(|pcr| pcr.pid == pid) {
+            last = Some((offset + at + OCTET_IN_PACKET, pcr));
+        }
+    });
+    last
 }
 
 #[cfg(test)]
@@ -252,24 +284,47 @@ mod tests {
         let m2ts = [&[0; 4], &packet[..]].concat().repeat(9);
         let parity = [&packet[..], &[0; 16]].concat().repeat(9);
         let window = usize::try_from(WINDOW).unwrap();
-        let mut hole = packet.repeat(1000);
-        hole[window - PACKET] = 0;
-        let mut end = packet.repeat(1000);
-        end[999 * PACKET] = 0;
-        let mut lost = packet.repeat(1000);
-        lost.drain(80_000..80_100);
-        let cases: [(&str, &[u8], NotTs); 8] = [
+        let noise = [&packet.repeat(10)[..], &[7; 2000]].concat();
+        let end = [&packet.repeat(800)[..], &vec![7; window / 2 + 188]].concat();
+        let cases: [(&str, &[u8], NotTs); 7] = [
             ("text", &b"no film at all. ".repeat(99), NotTs::NoSync { octet: 0 }),
             ("sync octet only", b"G", NotTs::Short),
             ("late", &late, NotTs::Late { octet: 50 }),
             ("192", &m2ts, NotTs::M2ts),
             ("204", &parity, NotTs::Parity),
-            ("damage in the head", &hole, NotTs::NoSync { octet: WINDOW - 188 }),
-            ("damage in the tail", &end, NotTs::NoSync { octet: 999 * 188 }),
-            ("octets lost on the way", &lost, NotTs::NoSync { octet: (999 - 348) * 188 }),
+            ("little of it", &noise, NotTs::NoSync { octet: 1880 }),
+            ("little of its end", &end, NotTs::NoSync { octet: 800 * 188 }),
         ];
         for (case, octets, expected) in cases {
             assert_eq!(why_not(octets), Some(expected), "{case}");
+        }
+    }
+
+    #[test]
+    fn damage_and_octets_lost_on_the_way_are_not_the_end_of_it() {
+        let whole = stream(1000, &[(20, PCR_PID, 100), (998, PCR_PID, 900)]);
+        let damaged = |packet: usize| {
+            let mut octets = whole.clone();
+            octets[packet * PACKET] = 0;
+            octets
+        };
+        let mut lost = whole.clone();
+        lost.drain(80_000..80_100);
+        for (case, octets) in [
+            ("head", damaged(347)),
+            ("tail", damaged(990)),
+            ("last packet", damaged(999)),
+            ("lost", lost.clone()),
+        ] {
+            let pcr = probed(&octets).expect(case).pcr.expect(case);
+            assert_eq!((pcr.first_octet, pcr.ticks), (20 * 188 + 10, 800), "{case}");
+        }
+        lost.truncate(lost.len() - 50);
+        match probed(&lost) {
+            Err(MediaError::Truncated { excess, whole, .. }) => {
+                assert_eq!((excess, whole), (138, 999 * 188 - 100));
+            }
+            other => panic!("{other:?}"),
         }
     }
 
@@ -301,9 +356,11 @@ mod tests {
                 octets.iter_mut().step_by(PACKET).for_each(|octet| *octet = 0x47);
             }
             match probed(&octets) {
-                Ok(_) => prop_assert!(octets.len() % PACKET == 0),
+                Ok(_) => prop_assert!(octets.len() >= PACKET && octets[0] == 0x47),
                 Err(MediaError::Empty { .. }) => prop_assert!(octets.is_empty()),
-                Err(MediaError::Truncated { .. }) => prop_assert!(octets.len() > PACKET && octets.len() % PACKET != 0),
+                Err(MediaError::Truncated { excess, whole, .. }) => {
+                    prop_assert!(excess < PACKET as u64 && excess + whole == octets.len() as u64);
+                }
                 Err(MediaError::NotTs { .. }) => prop_assert!(!synced || octets.len() < PACKET),
                 Err(other) => prop_assert!(false, "{other}"),
             }

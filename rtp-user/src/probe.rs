@@ -1,0 +1,255 @@
+//! `krtp probe`: what is in a file, found by reading all of it. The index is
+//! kept, so that playing starts at once.
+
+use crate::{
+    engine::source::Source,
+    media::{
+        self, Wish,
+        index::cache_dir,
+        library::{ClockWish, Library},
+        plan::Plan,
+        psi,
+        scan::Scan,
+    },
+    print::print,
+};
+use anyhow::{Context, Result};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use std::{fmt, io::IsTerminal as _, path::Path};
+
+/// What was found. `--json` prints exactly these fields.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The file.
+    pub file: String,
+    /// Octets.
+    pub octets: u64,
+    /// Transport packets.
+    pub packets: u64,
+    /// Programmes of the association table, in its order.
+    pub programmes: Vec<Programme>,
+    /// PID whose PCRs are the clock; none where there are none.
+    pub pcr_pid: Option<u16>,
+    /// What that clock says; none where no two PCRs give a rate.
+    pub clock: Option<Clock>,
+    /// PCRs on that PID.
+    pub pcrs: u64,
+    /// Those that repeat the one before.
+    pub standing: u64,
+    /// Times that they began again at zero, after 26.5 hours.
+    pub wraps: u64,
+    /// Discontinuities of the clock that are announced.
+    pub discontinuities_flagged: u64,
+    /// Those that are not.
+    pub discontinuities_unflagged: u64,
+    /// Times that a packet did not begin where it had to.
+    pub sync_losses: u64,
+    /// Octets in no packet.
+    pub skipped: u64,
+}
+
+/// A programme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Programme {
+    /// Its number.
+    pub number: u16,
+    /// PID of its map.
+    pub pmt_pid: u16,
+    /// Whether the map is there.
+    pub mapped: bool,
+    /// PID of its PCRs, by its map.
+    pub pcr_pid: Option<u16>,
+}
+
+/// What a clock says.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Clock {
+    /// How long the file lasts, seconds.
+    pub seconds: f64,
+    /// Bits per second, of all octets.
+    pub mean_rate: u64,
+    /// The lowest between two PCRs.
+    pub lowest_rate: u64,
+    /// The highest.
+    pub highest_rate: u64,
+    /// The longest time between two PCRs, seconds.
+    pub longest_interval: f64,
+}
+
+/// Probes `file`, with the PCRs of `pcr_pid` if one is asked for, and prints
+/// what was found: for people, or (`json`) as one JSON object.
+pub fn run(file: &Path, pcr_pid: Option<u16>, json: bool) -> Result<()> {
+    let library = Library::new(cache_dir(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")));
+    let bar = bar(json);
+    let report = probe(file, pcr_pid, &library, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    library.keep();
+    let text = if json { serde_json::to_string(&report)? + "\n" } else { report.to_string() };
+    print(&text)?;
+    Ok(())
+}
+
+/// On a terminal; nothing elsewhere.
+fn bar(json: bool) -> ProgressBar {
+    let shown = !json && std::io::stderr().is_terminal();
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(None, target);
+    let template = "{bar:24} {percent:>3}%  {decimal_bytes}, {decimal_bytes_per_sec}";
+    bar.with_style(ProgressStyle::with_template(template).expect("a fixed template"))
+}
+
+fn probe(
+    path: &Path,
+    pcr_pid: Option<u16>,
+    library: &Library,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report> {
+    let (file, media) = media::open(path, &Wish { pcr_pid, ..Wish::default() })?;
+    let plan = Plan::new(media.len, media.payload).with_context(|| path.display().to_string())?;
+    let clock = ClockWish::Pcr { pid: pcr_pid };
+    // With the sums, which playing needs as well.
+    let mut source: Source = library.source(file, path.into(), &media, plan, true, clock);
+    source.complete(progress)?;
+    let scan = source.scan().context("a source without a clock: a bug in krtp")?;
+    Ok(Report::new(path, media.len, scan))
+}
+
+impl Report {
+    fn new(path: &Path, octets: u64, scan: &Scan) -> Self {
+        let pcr = scan.counts.pcr;
+        let hertz = f64::from(scan.clock.hertz());
+        let seconds = scan.clock.span() as f64 / hertz;
+        let clock = (scan.clock.span() > 0).then(|| Clock {
+            seconds,
+            mean_rate: (octets as f64 * 8.0 / seconds).round() as u64,
+            lowest_rate: pcr.slowest,
+            highest_rate: pcr.fastest,
+            longest_interval: pcr.longest as f64 / hertz,
+        });
+        Self {
+            file: path.display().to_string(),
+            octets,
+            packets: scan.counts.packets,
+            programmes: scan.programmes.iter().map(Programme::of).collect(),
+            pcr_pid: scan.pid,
+            clock,
+            pcrs: pcr.pcrs,
+            standing: pcr.standing,
+            wraps: pcr.wraps,
+            discontinuities_flagged: pcr.flagged,
+            discontinuities_unflagged: pcr.unflagged,
+            sync_losses: scan.counts.losses,
+            skipped: scan.counts.skipped,
+        }
+    }
+}
+
+impl Programme {
+    fn of(found: &psi::Programme) -> Self {
+        let (number, pmt_pid) = (found.number, found.pmt_pid);
+        Self { number, pmt_pid, mapped: found.is_mapped(), pcr_pid: found.pcr_pid() }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (packets, octets) = (HumanCount(self.packets), HumanBytes(self.octets));
+        writeln!(f, "{}: MPEG transport stream, {packets} packets, {octets}", self.file)?;
+        if self.programmes.is_empty() {
+            writeln!(f, "  programmes     none listed (no association table)")?;
+        }
+        for programme in &self.programmes {
+            writeln!(f, "  programme {:<5}{programme}", programme.number)?;
+        }
+        match (self.pcr_pid, &self.clock) {
+            (Some(pid), Some(clock)) => self.write_clock(f, pid, clock)?,
+            (Some(pid), None) => {
+                let pcrs = HumanCount(self.pcrs);
+                writeln!(f, "  clock          none: {pcrs} PCRs on PID {} give no rate; {REMEDY}", Pid(pid))?;
+            }
+            (None, _) => writeln!(f, "  clock          none: no PCR; {REMEDY}")?,
+        }
+        match self.sync_losses {
+            0 => writeln!(f, "  sync           never lost"),
+            losses => writeln!(
+                f,
+                "  sync           lost {}, {} octets in no packet",
+                times(losses),
+                HumanCount(self.skipped)
+            ),
+        }
+    }
+}
+
+/// What to do with a file that has no clock.
+const REMEDY: &str = "give its rate when it is streamed (--pace 4000000)";
+
+impl Report {
+    fn write_clock(&self, f: &mut fmt::Formatter<'_>, pid: u16, clock: &Clock) -> fmt::Result {
+        let megabits = |bits: u64| bits as f64 / 1e6;
+        writeln!(f, "  clock          PCRs on PID {}", Pid(pid))?;
+        writeln!(f, "  duration       {}", duration(clock.seconds))?;
+        writeln!(
+            f,
+            "  rate           {:.3} Mb/s on average, between two PCRs {:.3} to {:.3} Mb/s",
+            megabits(clock.mean_rate),
+            megabits(clock.lowest_rate),
+            megabits(clock.highest_rate)
+        )?;
+        let (pcrs, apart) = (HumanCount(self.pcrs), clock.longest_interval * 1e3);
+        write!(f, "  PCRs           {pcrs}, at most {apart:.1} ms apart, ")?;
+        match self.wraps {
+            0 => write!(f, "no wrap")?,
+            wraps => write!(f, "wrapped {}", times(wraps))?,
+        }
+        if self.standing > 0 {
+            write!(f, ", {} repeat the one before", HumanCount(self.standing))?;
+        }
+        writeln!(f)?;
+        match (self.discontinuities_flagged, self.discontinuities_unflagged) {
+            (0, 0) => writeln!(f, "  discontinuity  none"),
+            (flagged, unflagged) => {
+                writeln!(f, "  discontinuity  {flagged} announced, {unflagged} not announced")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Programme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "map on PID {}, ", Pid(self.pmt_pid))?;
+        match self.pcr_pid {
+            Some(pid) => write!(f, "PCRs on PID {}", Pid(pid)),
+            None if self.mapped => f.write_str("no PCRs"),
+            None => f.write_str("which never comes"),
+        }
+    }
+}
+
+/// A PID in both forms that people look for.
+struct Pid(u16);
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (0x{:x})", self.0, self.0)
+    }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".into() } else { format!("{} times", HumanCount(count)) }
+}
+
+/// Hours, minutes, seconds.
+fn duration(seconds: f64) -> String {
+    let milliseconds = (seconds * 1e3).round() as u64;
+    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
+    format!("{}:{:02}:{:02}.{rest:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+#[path = "probe_tests.rs"]
+mod tests;
