@@ -109,13 +109,13 @@ fn probe(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report> {
     let (file, media) = media::open(path, &Wish { pcr_pid, ..Wish::default() })?;
-    let plan = Plan::new(media.len, media.payload).with_context(|| path.display().to_string())?;
+    let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
     let clock = ClockWish::Pcr { pid: pcr_pid };
     // With the sums, which playing needs as well.
     let mut source: Source = library.source(file, path.into(), &media, plan, true, clock);
     source.complete(progress)?;
     let scan = source.scan().context("a source without a clock: a bug in krtp")?;
-    Ok(Report::new(path, media.len, scan))
+    Ok(Report::new(path, media.identity.size, scan))
 }
 
 impl Report {

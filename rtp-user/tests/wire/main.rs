@@ -9,7 +9,6 @@ mod mtu;
 mod numbers;
 mod offload;
 mod others;
-mod paced;
 mod paths;
 mod several;
 mod shapes;
