@@ -2,7 +2,7 @@
 
 use crate::{
     has_fq, records, root_of, streaming,
-    support::{Net, State},
+    support::{Net, wait_for},
 };
 use rustix::process::Signal;
 
@@ -13,7 +13,7 @@ fn the_fq_goes_with_the_last_stream() {
     if !has_fq(&net) {
         return;
     }
-    let before = State::of(&net.a);
+    let before = root_of(&net, "va");
     for (second, limit) in [(&["--qdisc", "fq"][..], "limit 35000p"), (&[], "limit 22500p")] {
         for first_goes_first in [true, false] {
             let one = streaming(&net, 5004, &["--qdisc", "fq"]);
@@ -27,7 +27,7 @@ fn the_fq_goes_with_the_last_stream() {
             assert_eq!(root_of(&net, "va"), both, "{second:?}: one is left");
             left.signal(Signal::KILL);
             left.wait();
-            before.wait_for(&net.a);
+            wait_for("return of what was there", || (root_of(&net, "va") == before).then_some(()));
         }
     }
 }

@@ -30,7 +30,7 @@ fn a_killed_stream_puts_back_what_was_there() {
 }
 
 /// Killed with all its guardians: the next stream finds what was written down,
-/// with or without `--qdisc fq`.
+/// with or without `--qdisc fq`. (A kernel without tcx keeps the filter.)
 #[test]
 fn the_next_stream_puts_back_what_a_killed_one_left() {
     let net = Net::direct();
@@ -38,7 +38,7 @@ fn the_next_stream_puts_back_what_a_killed_one_left() {
         return;
     }
     net.a.run("tc", &[&PFIFO[..], &["77"]].concat());
-    let before = State::of(&net.a);
+    let before = root_of(&net, "va");
     for options in [&["--qdisc", "fq"][..], &[]] {
         kill_with_guardians(streaming(&net, 5004, &["--qdisc", "fq"]));
         assert!(root_of(&net, "va").starts_with("qdisc fq 6b72: "), "left behind");
@@ -46,7 +46,7 @@ fn the_next_stream_puts_back_what_a_killed_one_left() {
         let path = sample_path();
         let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--pace", "none"];
         net.stream(&[&arguments[..], options, &["--engine", "kernel"]].concat()).well();
-        assert_eq!(State::of(&net.a), before, "{options:?}");
+        assert_eq!(root_of(&net, "va"), before, "{options:?}");
         assert_eq!(records(&net), 0, "{options:?}");
     }
 }
