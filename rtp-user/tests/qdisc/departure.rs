@@ -9,10 +9,14 @@ use krtp::{
     engine::{
         Checksum, Flow, Setting,
         kernel::{KernelFlow, Path},
-        source::{Source, Sums},
+        source::Source,
     },
     kernel::{attach::Attachment, qdisc},
-    media::{self, Wish, plan::Plan},
+    media::{
+        self, Wish,
+        library::{ClockWish, Library},
+        plan::Plan,
+    },
     net::{
         netlink::{Link, Netlink},
         qdisc::{Drops, Kind, drops, fq::Load},
@@ -75,17 +79,18 @@ impl Paced {
         let path = Path { interface: link.index, segmenter, next_hop: None };
         let flow =
             KernelFlow::open(&attachment.maps, socket, setting, path, Stop::default()).expect("a flow");
-        let source = Source::new(file, sample_path(), media.identity, media.payload, Sums::None);
-        let plan = Plan::new(media.len, media.payload).expect("a plan");
+        let plan = Plan::new(media.octets.clone(), media.payload).expect("a plan");
+        let clock = ClockWish::None;
+        let source = Library::new(None).source(file, sample_path(), &media, plan, false, clock);
         Self { flow, source, plan, queue, next: 0, held: Some(held), _attachment: attachment }
     }
 
     /// Hands over one batch whose first packet is to leave at `departure`.
     fn send(&mut self, departure: u64) {
-        let gap = GAP.as_nanos() as u32;
-        self.flow.lay(Piece { first: self.next, departure, gap, ..Piece::default() });
+        let gap = GAP.as_nanos() as u64;
+        let piece = Piece { first: self.next, departure, gap, ..Piece::default() };
         let batch = self.plan.batch(self.next, PACKETS);
-        assert!(self.flow.send(&mut self.source, &batch).expect("it is sent"));
+        assert!(self.flow.send(&mut self.source, &batch, &[piece]).expect("it is sent"));
         self.next += PACKETS as u64;
     }
 
