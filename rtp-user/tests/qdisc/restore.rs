@@ -92,6 +92,8 @@ fn a_stream_through_fq_arrives() {
     let file = sample();
     let stream = Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004");
     let capture = Capture::start(&net.b, "vb", &[5004]);
-    stream.send("fq", &net, &sample_path(), &["--qdisc", "fq", "--engine", "kernel"], &capture);
+    // Unpaced: a slow machine would be late and shift, and mark the packet.
+    let options = ["--qdisc", "fq", "--engine", "kernel", "--pace", "none"];
+    stream.send("fq", &net, &sample_path(), &options, &capture);
     assert_eq!(State::of(&net.a), before);
 }
