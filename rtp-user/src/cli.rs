@@ -84,8 +84,9 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(args_override_self = true)]
 pub struct Stream {
-    /// The file: an MPEG transport stream, or anything with --pt, --clock-rate and --payload;
-    /// several files follow one another as one flow
+    /// The file: an MPEG transport stream, audio (WAV, AU, .ulaw, .alaw, or raw with --pt 0, 8, 10
+    /// or 11), or anything with --pt, --clock-rate and --payload; several files follow one another as
+    /// one flow
     #[arg(required_unless_present = "list")]
     pub files: Vec<PathBuf>,
     /// Where to; may be given more than once, one flow each
@@ -131,10 +132,13 @@ pub struct Stream {
     /// Payload octets of a packet [default: 1316 for MPEG-TS]
     #[arg(long, value_name = "BYTES")]
     pub payload: Option<u32>,
-    /// Payload type [default: 33 for MPEG-TS]
+    /// Milliseconds of audio in a packet, such as 0.125 [default: 1, for PCMU and PCMA 20]
+    #[arg(long, value_name = "MS", value_parser = parse_ptime, conflicts_with = "payload")]
+    pub ptime: Option<Duration>,
+    /// Payload type [default: 33 for MPEG-TS, RFC 3551's or 96 for audio]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     pub pt: Option<u8>,
-    /// Clock rate of the timestamps [default: 90000 for MPEG-TS]
+    /// Clock rate of the timestamps [default: 90000 for MPEG-TS, audio's own]
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..))]
     pub clock_rate: Option<u32>,
     /// SSRC of the first flow, decimal or 0x… [default: random]
@@ -212,6 +216,7 @@ impl Stream {
                 clock_rate: self.clock_rate,
                 payload: self.payload,
                 pcr_pid: self.pcr_pid,
+                ptime: self.ptime,
             },
             ssrc: self.ssrc,
             sequence: self.seq,
@@ -321,6 +326,17 @@ fn parse_ahead(text: &str) -> Result<Duration, String> {
     if range.contains(&ahead) { Ok(ahead) } else { Err("give 20ms to 5s".into()) }
 }
 
+/// Decimal milliseconds, exactly.
+fn parse_ptime(text: &str) -> Result<Duration, String> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.len() <= 6 && text.bytes().all(|c| c.is_ascii_digit());
+    let nanoseconds = format!("{whole}{part:0<6}").parse().unwrap_or_default();
+    match nanoseconds {
+        1..=1_000_000_000 if digits(whole) && digits(part) => Ok(Duration::from_nanos(nanoseconds)),
+        _ => Err("give milliseconds up to 1000, such as 1, 0.125 or 20".into()),
+    }
+}
+
 /// Zero stands for "for ever" inside, where no number is given; nobody may write it.
 fn parse_loop(text: &str) -> Result<u64, String> {
     match text.parse() {
@@ -357,7 +373,7 @@ fn parse_source(text: &str) -> Result<SocketAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Cli, Command, look_up, parse_ahead, parse_duration, parse_number, parse_pace, parse_pid,
+        Cli, Command, look_up, parse_ahead, parse_duration, parse_number, parse_pace, parse_pid, parse_ptime,
         parse_source, parse_time,
     };
     use crate::stream::{Options, Pace};
@@ -468,6 +484,19 @@ mod tests {
         ] {
             let error = listed(&[], text).expect_err(text);
             assert!(error.starts_with(message), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn packet_times_are_decimal_milliseconds() {
+        for (text, nanoseconds) in
+            [("1", 1_000_000), ("0.125", 125_000), ("0.333333", 333_333), ("20.0", 20_000_000)]
+        {
+            assert_eq!(parse_ptime(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
+        }
+        let no_number = ["", ".", ".5", "1.", "1e3", "-1", "+1", "1,5", "x"];
+        for text in no_number.iter().chain(&["0", "0.000", "1000.1", "0.0000001", "99999999"]) {
+            assert!(parse_ptime(text).is_err(), "{text}");
         }
     }
 

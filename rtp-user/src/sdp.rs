@@ -1,6 +1,6 @@
 //! The file that tells a player where and how to receive (SDP, RFC 8866).
 
-use crate::media::Encoding;
+use crate::media::{Encoding, pcm::milliseconds};
 use std::{
     fmt::{self, Write as _},
     net::{IpAddr, SocketAddr},
@@ -175,14 +175,6 @@ fn rtpmap(name: &str, clock_rate: u32, channels: u16) -> String {
     format!("{name}/{clock_rate}{channels}")
 }
 
-/// Milliseconds with up to three decimals, as AES67 §8.1 has them of packet
-/// times: well within half a sample, so that a receiver finds the number of samples.
-fn milliseconds(time: Duration) -> String {
-    let micros = (time.as_nanos() + 500) / 1000;
-    let text = format!("{}.{:03}", micros / 1000, micros % 1000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 /// `<addrtype>` of RFC 8866 §5.2.
 fn family(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IP4" } else { "IP6" }
@@ -205,7 +197,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{Description, Encoding, Flow, SdpError, describe, milliseconds};
+    use super::{Description, Encoding, Flow, SdpError, describe};
     use proptest::prelude::*;
     use sdp_types::Session;
     use std::time::Duration;
@@ -359,22 +351,6 @@ mod tests {
         let sdp = describe(&description("192.0.2.1", vec![flow])).unwrap();
         let expected = "m=audio 5004 RTP/AVP 96\r\na=rtpmap:96 L24/48000/2\r\na=ptime:0.125\r\n";
         assert!(sdp.ends_with(expected), "{sdp}");
-    }
-
-    #[test]
-    fn packet_times_are_decimal_and_rounded() {
-        for (nanoseconds, text) in [
-            (1_000_000, "1"),
-            (125_000, "0.125"),
-            (333_333, "0.333"),
-            (1_088_435, "1.088"),
-            (1_999_500, "2"),
-            (20_000_000, "20"),
-            (100_000_000, "100"),
-            (5_208, "0.005"),
-        ] {
-            assert_eq!(milliseconds(Duration::from_nanos(nanoseconds)), text);
-        }
     }
 
     proptest! {

@@ -1,10 +1,14 @@
 //! Why a media file cannot be played: one line each, with the file and the remedy.
 
-use super::plan::PlanError;
+use super::{
+    pcm::{Format, milliseconds},
+    plan::PlanError,
+};
 use std::{
     fmt::{self, Display, Formatter, Write as _},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Why a media file cannot be played.
@@ -104,6 +108,95 @@ pub enum MediaError {
         /// PIDs with PCRs, at least one.
         pids: Vec<u16>,
     },
+    /// Audio that cannot be sent.
+    #[error("{}: {why}; {}", Shown(.path), why.remedy(path))]
+    Sound {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: BadSound,
+    },
+    /// Another clock than the audio's.
+    #[error(
+        "--clock-rate {asked} is not the rate of {}: RTP counts its {rate} samples a second; leave the option out",
+        Shown(.path)
+    )]
+    SoundRate {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for, Hz.
+        asked: u32,
+        /// What it has, Hz.
+        rate: u32,
+    },
+    /// A payload type of something else.
+    #[error(
+        "--pt {payload_type} does not stand for {}, which is {}/{}/{}: leave the option out, or give one from 96 to 127",
+        Shown(.path), .format.coding.name(), .format.rate, .format.channels
+    )]
+    SoundType {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        payload_type: u8,
+        /// What it is.
+        format: Format,
+    },
+    /// Samples would be cut.
+    #[error(
+        "--payload {payload} would cut the samples of {}; give a multiple of {frame}, such as {suggestion}",
+        Shown(.path)
+    )]
+    CutsFrames {
+        /// The file.
+        path: PathBuf,
+        /// Octets asked for.
+        payload: u32,
+        /// Octets of a sample of every channel.
+        frame: u32,
+        /// The nearest number that can be had.
+        suggestion: u32,
+    },
+    /// A packet that would be too small.
+    #[error("--ptime {} makes packets too small; give {} or more", milliseconds(*asked), milliseconds(*least))]
+    PtimeShort {
+        /// What was asked for.
+        asked: Duration,
+        /// The shortest that can be had.
+        least: Duration,
+    },
+    /// A packet that would be too large.
+    #[error("--ptime {} makes packets too large; give {} or less", milliseconds(*asked), milliseconds(*most))]
+    PtimeLong {
+        /// What was asked for.
+        asked: Duration,
+        /// The longest that can be had.
+        most: Duration,
+    },
+    /// A packet time for what is not known to be audio.
+    #[error(
+        "--ptime is for audio, and {} is not known to be any (WAV, AU, .ulaw, .alaw, or --pt 0, 8, 10 or 11); \
+         give --payload",
+        Shown(.path)
+    )]
+    NotSound {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No copy of the samples in RTP's byte order.
+    #[error(
+        "{} is little-endian, and there is no room for the {octets} octets of a copy in RTP's byte order: {source}; \
+         make room in the cache directory (see XDG_CACHE_HOME)",
+        Shown(.path)
+    )]
+    NoCopy {
+        /// The file.
+        path: PathBuf,
+        /// Octets of its samples.
+        octets: u64,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// The file cannot be cut into packets.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -185,6 +278,54 @@ impl Display for Listed<'_> {
             write!(f, "{before}{number}")?;
         }
         Ok(())
+    }
+}
+
+/// Why the audio in a file cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadSound {
+    /// A header that cannot be understood: what is wrong with it.
+    Header(&'static str),
+    /// Samples that RTP has no name for, or krtp does not send.
+    Unsupported(String),
+    /// The file ends before its samples do.
+    Cut {
+        /// Octets of samples that the header promises.
+        promised: u64,
+        /// Octets that there are.
+        held: u64,
+    },
+    /// No sample in it.
+    Silence,
+}
+
+impl BadSound {
+    /// What the user can do about it.
+    fn remedy(&self, path: &Path) -> String {
+        let path = Quoted(path);
+        match self {
+            Self::Header(_) => format!("rewrite it with `ffmpeg -i {path} NEW.wav`"),
+            Self::Unsupported(_) => {
+                format!("convert it with `ffmpeg -i {path} -c:a pcm_s24le NEW.wav` (pcm_s16le for 16 bits)")
+            }
+            Self::Cut { .. } => format!("keep what there is with `ffmpeg -i {path} -c copy NEW.wav`"),
+            Self::Silence => "name a file with content".into(),
+        }
+    }
+}
+
+impl Display for BadSound {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(wrong) => write!(f, "the audio header is no good: {wrong}"),
+            Self::Unsupported(what) => {
+                write!(f, "{what} cannot be sent, only 16 and 24 bits, A-law and µ-law")
+            }
+            Self::Cut { promised, held } => {
+                write!(f, "truncated: {promised} octets of samples are promised, {held} are there")
+            }
+            Self::Silence => f.write_str("there is no sample in it"),
+        }
     }
 }
 

@@ -299,6 +299,11 @@ pub fn cache_dir(xdg_cache_home: Option<OsString>, home: Option<OsString>) -> Op
     Some(cache.join("krtp"))
 }
 
+/// The same of this process's environment.
+pub fn user_cache() -> Option<PathBuf> {
+    cache_dir(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
+}
+
 #[cfg(test)]
 #[path = "index_tests.rs"]
 mod tests;

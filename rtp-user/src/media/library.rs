@@ -69,17 +69,20 @@ impl Library {
             pid,
         };
         let scan = timing == Timing::Pcr;
-        let shared = (sums || scan).then(|| self.shared(key, plan, sums, scan));
+        let shared = (sums || scan).then(|| {
+            let making = if media.converted { unshared(key, plan) } else { self.shared(key, plan) };
+            making.lock().unwrap_or_else(PoisonError::into_inner).want(sums, scan);
+            making
+        });
         Source::new(file, path, key.identity, plan.payload(), timing, sums, shared)
     }
 
-    fn shared(&self, key: Key, plan: Plan, sums: bool, scan: bool) -> Arc<Mutex<Making>> {
+    fn shared(&self, key: Key, plan: Plan) -> Arc<Mutex<Making>> {
         let mut all = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let making = all.entry(key).or_insert_with(|| {
             let now = SystemTime::now();
             Arc::new(Mutex::new(Making::new(key, plan, self.load(key), now)))
         });
-        making.lock().unwrap_or_else(PoisonError::into_inner).want(sums, scan);
         Arc::clone(making)
     }
 
@@ -106,4 +109,10 @@ impl Library {
             }
         }
     }
+}
+
+/// Of a copy that no other stream has and nobody finds again: known for this
+/// play only.
+fn unshared(key: Key, plan: Plan) -> Arc<Mutex<Making>> {
+    Arc::new(Mutex::new(Making::new(key, plan, None, SystemTime::now())))
 }

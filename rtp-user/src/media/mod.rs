@@ -1,22 +1,27 @@
 //! What is sent: media files, how they are cut into packets, and what is kept of them.
 
+mod au;
 pub mod clock;
 pub mod cone;
+mod convert;
 pub mod error;
 pub mod identity;
 pub mod index;
 pub mod library;
 pub mod making;
+pub mod pcm;
 pub mod pcr;
 pub mod plan;
 pub mod psi;
 pub mod scan;
+mod sound;
 pub mod sync;
 #[cfg(test)]
 #[path = "../../tests/support/synth.rs"]
 pub(crate) mod synth;
 pub mod ts;
 pub mod unroll;
+mod wav;
 
 pub use error::MediaError;
 pub use identity::Identity;
@@ -58,6 +63,8 @@ pub struct Wish {
     pub payload: Option<u32>,
     /// `--pcr-pid`: PID whose PCRs are the clock, 13 bits.
     pub pcr_pid: Option<u16>,
+    /// `--ptime`: time of audio in a packet; `payload` goes before it.
+    pub ptime: Option<Duration>,
 }
 
 /// A payload format as SDP names it (RFC 8866 §6.6).
@@ -90,6 +97,9 @@ pub struct Media {
     pub clock: Option<Clock>,
     /// Which file it is, taken before anything of it was read.
     pub identity: Identity,
+    /// Whether the file that comes with it is a copy that krtp made, and that
+    /// nobody finds again.
+    pub converted: bool,
     /// The media's own clock, if it has one and packets keep to its units.
     pub pcr: Option<PcrSpan>,
 }
@@ -106,7 +116,9 @@ impl Media {
 
 /// Opens a media file and finds out how to send it.
 ///
-/// A transport stream needs no wish. Where all three wishes are given, any
+/// A transport stream needs no wish, and audio with a header none either
+/// ([`pcm`]). Little-endian audio is copied: then the answer is about the copy,
+/// and what becomes of the file does not matter any more. Where all three wishes are given, any
 /// regular file with content is taken; then one that happens to be a transport
 /// stream keeps its clock and name if the payload is whole packets of it.
 pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
@@ -123,6 +135,12 @@ pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
     let file = open_regular(path)?;
     let identity = Identity::of(&file).map_err(|error| MediaError::system(path, error))?;
     let len = identity.size;
+    if let Some(sound) = pcm::probe(&file, len, path, wish)? {
+        return sound::open(file, identity, &sound, wish, path);
+    }
+    if wish.ptime.is_some() {
+        return Err(MediaError::NotSound { path: path.into() });
+    }
     let ts = match ts::probe(&file, path, wish.pcr_pid) {
         Err(MediaError::NotTs { .. } | MediaError::Truncated { .. }) if said => None,
         probed => Some(probed?),
@@ -138,8 +156,9 @@ pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
     let pcr = ts.and_then(|ts| ts.pcr);
     let unit = if encoding.is_some() { TS_PACKET } else { 1 };
     let octets = 0..len;
+    let (clock, converted) = (None, false);
     let media =
-        Media { payload_type, clock_rate, payload, unit, encoding, octets, clock: None, identity, pcr };
+        Media { payload_type, clock_rate, payload, unit, encoding, octets, clock, identity, converted, pcr };
     Ok((file, media))
 }
 
@@ -180,8 +199,9 @@ mod tests {
     }
 
     const SAID: Wish =
-        Wish { payload_type: Some(96), clock_rate: Some(48_000), payload: Some(960), pcr_pid: None };
-    const SILENT: Wish = Wish { payload_type: None, clock_rate: None, payload: None, pcr_pid: None };
+        Wish { payload_type: Some(96), clock_rate: Some(48_000), payload: Some(960), ..SILENT };
+    const SILENT: Wish =
+        Wish { payload_type: None, clock_rate: None, payload: None, pcr_pid: None, ptime: None };
 
     /// What `open` says to `octets` in a file named `name`.
     fn opened(name: &str, octets: &[u8], wish: &Wish) -> Result<Media, String> {
@@ -214,6 +234,7 @@ mod tests {
             octets: 0..20 * 188,
             clock: None,
             identity: Identity::zeroed(),
+            converted: false,
             pcr: Some(PcrSpan { pid: 0x100, first_octet: 10, last_octet: 19 * 188 + 10, ticks: 19_000 }),
         };
         let raw = Media {
@@ -242,7 +263,7 @@ mod tests {
             ),
             (
                 "as what it is",
-                Wish { payload_type: Some(33), clock_rate: Some(90_000), payload: Some(1316), pcr_pid: None },
+                Wish { payload_type: Some(33), clock_rate: Some(90_000), payload: Some(1316), ..SILENT },
                 ts,
             ),
         ];
@@ -262,6 +283,7 @@ mod tests {
             octets: 0..5000,
             clock: None,
             identity: Identity::zeroed(),
+            converted: false,
             pcr: None,
         };
         assert_eq!(opened("a.pcm", &[1; 5000], &SAID), Ok(raw.clone()));

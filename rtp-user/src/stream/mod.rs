@@ -14,7 +14,7 @@ mod way;
 
 use crate::{
     engine::Checksum,
-    media::{Wish, index::cache_dir, library::Library},
+    media::{Wish, index::user_cache, library::Library},
     net::{netlink::Netlink, qdisc::Kind},
     pace::OnLate,
     stop::Stop,
@@ -41,7 +41,7 @@ pub enum EngineChoice {
 /// How fast to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// As the file's PCRs say.
+    /// As the media's own clock says: PCRs, or samples.
     Pcr,
     /// As fast as the interface takes it.
     None,
@@ -119,10 +119,10 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     }
     if !rows.iter().all(row::Row::has_clock) {
         eprintln!(
-            "krtp: nothing says how long a packet lasts (no PCR): all timestamps are alike; give --pace BITRATE"
+            "krtp: nothing says how long a packet lasts (no PCR, no samples): all timestamps are alike; give --pace BITRATE"
         );
     }
-    let library = Library::new(cache_dir(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")));
+    let library = Library::new(user_cache());
     let mut bar = Bar::new(options.iter().any(|options| options.json));
     let rate = rows.iter().map(row::Row::rate).sum();
     let mut players = Vec::new();
