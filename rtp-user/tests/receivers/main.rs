@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audio;
 mod ffmpeg;
 mod gstreamer;
 mod session;

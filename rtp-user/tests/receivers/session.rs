@@ -1,4 +1,4 @@
-//! A stream of the sample and those who wait for it.
+//! A stream and those who wait for it.
 
 use crate::support::{Krtp, Net, Running, media::sample_path, wait_for};
 use std::{
@@ -22,15 +22,22 @@ pub struct Session {
     /// The description that receivers get.
     pub sdp: PathBuf,
     to: SocketAddr,
+    file: PathBuf,
+    engine: &'static str,
+    more: Vec<&'static str>,
 }
 
 impl Session {
-    /// Has krtp describe a stream to `to`, by streaming it to nobody.
+    /// Has krtp describe a stream of the sample to `to`, by streaming it to nobody.
     pub fn described(to: &str) -> Self {
-        let krtp = Krtp::new();
+        Self::of(Krtp::new(), sample_path(), to, "kernel", &[])
+    }
+
+    /// The same of any `file`, by `engine` and with `more` options.
+    pub fn of(krtp: Krtp, file: PathBuf, to: &str, engine: &'static str, more: &[&'static str]) -> Self {
         let sdp = krtp.directory().join("stream.sdp");
         let to: SocketAddr = to.parse().expect("an address");
-        let session = Self { net: Net::direct(), krtp, sdp, to };
+        let session = Self { net: Net::direct(), krtp, sdp, to, file, engine, more: more.to_vec() };
         if to.ip().is_multicast() {
             session.net.b.ip(&["route", "add", "239.0.0.0/8", "dev", "vb"]);
         }
@@ -83,11 +90,11 @@ impl Session {
     }
 
     fn start(&self, sdp: &std::path::Path, more: &[&str]) -> Running {
-        let (file, to) = (sample_path(), self.to.to_string());
-        let file = file.to_str().expect("a path of letters");
+        let to = self.to.to_string();
+        let file = self.file.to_str().expect("a path of letters");
         let sdp = sdp.to_str().expect("a path of letters");
-        let arguments = ["stream", file, "--to", &to, "--iface", "va", "--engine", "kernel", "--sdp", sdp];
-        self.krtp.start(&self.net.a, &[&arguments, more].concat())
+        let arguments = ["stream", file, "--to", &to, "--iface", "va", "--engine", self.engine, "--sdp", sdp];
+        self.krtp.start(&self.net.a, &[&arguments, &self.more[..], more].concat())
     }
 }
 

@@ -60,6 +60,11 @@ impl Rate {
         Self { octets: bits, ticks: 8 * SYSTEM_CLOCK }
     }
 
+    /// `rate` frames of `frame` octets per second.
+    pub fn of_frames(frame: u64, rate: u64) -> Self {
+        Self { octets: frame * rate, ticks: SYSTEM_CLOCK }
+    }
+
     /// Ticks of `clock_rate` after `octets`, rounded down.
     pub fn timestamp(self, octets: u64, clock_rate: u64) -> u128 {
         u128::from(octets) * u128::from(self.ticks) * u128::from(clock_rate)

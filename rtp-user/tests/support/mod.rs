@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "every test binary compiles this and uses its own part of it")]
 #![allow(unused_imports, reason = "the same")]
 
+pub mod audio;
 pub mod capture;
 pub mod command;
 pub mod expect;

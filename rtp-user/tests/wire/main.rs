@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audio;
 mod bulk;
 mod mtu;
 mod numbers;
