@@ -1,5 +1,5 @@
-//! The header of an AU file (`.au`, `.snd`), as Sun and NeXT had it: all numbers
-//! in network byte order, as RTP has them.
+//! The header of an AU file (`.au`, `.snd`): all numbers in network byte order,
+//! as RTP has them.
 
 use super::{
     error::BadSound,

@@ -118,9 +118,10 @@ impl Media {
 ///
 /// A transport stream needs no wish, and audio with a header none either
 /// ([`pcm`]). Little-endian audio is copied: then the answer is about the copy,
-/// and what becomes of the file does not matter any more. Where all three wishes are given, any
-/// regular file with content is taken; then one that happens to be a transport
-/// stream keeps its clock and name if the payload is whole packets of it.
+/// and what becomes of the file does not matter any more. Where type, clock rate
+/// and payload are wished, any other regular file with content is taken; then
+/// one that happens to be a transport stream keeps its clock and name if the
+/// payload is whole packets of it.
 pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
     let payload_type = wish.payload_type.unwrap_or(TS_PAYLOAD_TYPE);
     let clock_rate = wish.clock_rate.unwrap_or(TS_CLOCK_RATE);

@@ -26,9 +26,9 @@ fn extensible(tag: u16, channels: u16, block: u16, bits: u16) -> Vec<u8> {
 }
 
 /// A file: magic, then chunks of a name, what stands as their size, and a body.
-fn riff(magic: &[u8; 4], chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
+fn riff(magic: &[u8], chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
     let size = |size: u32| if magic == b"RIFX" { size.to_be_bytes() } else { size.to_le_bytes() };
-    let mut file = [&magic[..], &size(u32::MAX), b"WAVE"].concat();
+    let mut file = [magic, &size(u32::MAX), b"WAVE"].concat();
     for (name, octets, body) in chunks {
         file.extend([&name[..], &size(*octets), body].concat());
         file.extend(vec![0; body.len() % 2]);

@@ -1,6 +1,6 @@
 //! Options that contradict themselves, the file or the host.
 
-use crate::host::Host;
+use crate::{host::Host, support::audio::Pcm};
 
 #[test]
 fn destinations_that_are_none() {
@@ -77,6 +77,30 @@ fn payloads_and_checksums_that_cannot_be() {
 }
 
 #[test]
+fn packets_that_audio_cannot_have() {
+    let host = Host::new();
+    let pcm = Pcm::noise(3, 8, 48_000, 480);
+    host.krtp.file("a.wav", &pcm.wav());
+    host.krtp.file("cut.wav", &pcm.wav()[..5000]);
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("no audio", "sample.ts --ptime 1", &["sample.ts is not known to be any", "give --payload"]),
+        ("samples cut", "a.wav --payload 490", &["samples of a.wav", "a multiple of 24, such as 480"]),
+        (
+            "too large for the interface",
+            "a.wav --ptime 2",
+            &["2304 octets", "MTU 1500 of va", "--payload 1440"],
+        ),
+        ("too large for any packet", "a.wav --ptime 100", &["--ptime 100", "give 56.417 or less"]),
+        ("another clock", "a.wav --clock-rate 44100", &["a.wav", "48000 samples a second"]),
+        ("another type", "a.wav --pt 10", &["--pt 10", "a.wav, which is L24/48000/8", "96 to 127"]),
+        ("cut short", "cut.wav", &["cut.wav", "11520 octets", "ffmpeg -i cut.wav -c copy NEW.wav"]),
+    ];
+    for (case, arguments, says) in cases {
+        host.refuses(&[(case, &format!("stream {arguments} --to 198.18.0.2:5004"), says)]);
+    }
+}
+
+#[test]
 fn mistakes_on_the_command_line() {
     let host = Host::new();
     let cases: &[(&str, &str, &[&str])] = &[
@@ -92,6 +116,13 @@ fn mistakes_on_the_command_line() {
         ("pace with a unit", "--pace 4M", &["--pace", "pcr, none", "4000000"]),
         ("plays of nothing", "--loop 0", &["--loop", "how many times"]),
         ("source", "--source eth0", &["--source", "address of this host"]),
+        ("packet time of nothing", "--ptime 0", &["--ptime", "give milliseconds"]),
+        ("packet time in words", "--ptime short", &["--ptime", "0.125"]),
+        (
+            "two sizes of a packet",
+            "--ptime 1 --payload 188",
+            &["--ptime", "cannot be used with", "--payload"],
+        ),
         ("engine", "--engine warp", &["--engine", "auto, kernel, user"]),
         ("checksum", "--checksum half", &["--checksum", "full, zero"]),
         ("too little ahead", "--ahead 5ms", &["--ahead", "20ms to 5s"]),
