@@ -25,15 +25,18 @@ pub struct Course {
     packet: u64,
     /// The timeline from the next packet on, as far as it is laid.
     laid: VecDeque<Laid>,
-    /// Whether the piece to be laid next begins with a seam.
+    /// Whether the piece to be laid next begins with a seam that is marked.
     seam: bool,
+    /// Whether seams are marked.
+    marks: bool,
     /// The pieces of the batch that was gathered last.
     pieces: Vec<Piece>,
 }
 
 impl Course {
-    /// The files of `row` (at least one, each with a packet), `plays` times.
-    pub fn new(row: Vec<Item>, plays: Option<u64>, origin: Origin) -> Self {
+    /// The files of `row` (at least one, each with a packet), `plays` times;
+    /// `marks`: with the marker at each seam.
+    pub fn new(row: Vec<Item>, plays: Option<u64>, origin: Origin, marks: bool) -> Self {
         Self {
             begin: row[0].begin(0, 0),
             packet: row[0].packets().start,
@@ -44,6 +47,7 @@ impl Course {
             item: 0,
             laid: VecDeque::new(),
             seam: false,
+            marks,
             pieces: Vec::with_capacity(PIECES_PER_BATCH),
         }
     }
@@ -149,7 +153,7 @@ impl Course {
     fn bend(&mut self, packet: u64) {
         self.packet = packet;
         self.laid.clear();
-        self.seam = true;
+        self.seam = self.marks;
     }
 
     /// Number in the flow of `packet` of the file in hand.

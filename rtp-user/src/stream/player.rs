@@ -39,6 +39,8 @@ pub struct Manner {
     pub on_late: OnLate,
     /// RTP timestamp of the first packet.
     pub timestamp: u32,
+    /// Whether the first packet behind a seam carries the marker.
+    pub marks: bool,
 }
 
 /// One stream.
@@ -65,7 +67,7 @@ impl Player {
         Self {
             max_batch: flows.iter().map(|flow| flow.max_batch()).min().unwrap_or(1),
             flows,
-            course: Course::new(row, manner.plays, origin),
+            course: Course::new(row, manner.plays, origin, manner.marks),
             pacing: manner.pacing,
             on_late: manner.on_late,
             lateness: Lateness::default(),

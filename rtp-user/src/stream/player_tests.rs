@@ -128,7 +128,7 @@ fn bench(files: &[Clock], plays: Option<u64>, pacing: Pacing, on_late: OnLate) -
         checksum: Checksum::Full,
     };
     let flow = Noting { setting, sent: Arc::clone(&sent), number: 0 };
-    let manner = Manner { plays, pacing, on_late, timestamp: 1000 };
+    let manner = Manner { plays, pacing, on_late, timestamp: 1000, marks: true };
     let mut player = Player::new(vec![Box::new(flow)], row, manner);
     player.start(START);
     Bench { player, sent, _directory: directory }

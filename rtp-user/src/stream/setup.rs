@@ -175,7 +175,9 @@ fn open(
     });
     let facts = Facts { engine, path, pacing: how, flows: flow_facts.collect() };
     let sums = programs.is_ok() && options.checksum == Checksum::Full;
-    let manner = Manner { plays: options.plays, pacing, on_late: options.on_late, timestamp };
+    // RFC 3551 §4.1: in audio it would mean that a silence was left out.
+    let marks = media.ptime().is_none();
+    let manner = Manner { plays: options.plays, pacing, on_late: options.on_late, timestamp, marks };
     Ok((Stream { flows, manner, sums }, facts))
 }
 
