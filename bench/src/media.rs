@@ -65,6 +65,7 @@ impl Media {
             unit: 1,
             clock: None,
             identity: self.identity,
+            converted: false,
             pcr: None,
         };
         let (file, name) = (self.file.try_clone()?, "the bench's file".into());
