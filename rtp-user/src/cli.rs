@@ -123,9 +123,12 @@ pub struct Stream {
     /// How many packets may leave together where it does not
     #[arg(long, value_name = "PACKETS", default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
     pub burst: u8,
-    /// What becomes of packets that are more than 100 ms late
+    /// What becomes of packets that are later than --max-late
     #[arg(long, value_enum, default_value_t)]
     pub on_late: OnLate,
+    /// How late packets may be: until then a stream hurries to catch up
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = parse_duration)]
+    pub max_late: Duration,
     /// The PID whose PCRs are the clock, decimal or 0x… [default: the first programme's]
     #[arg(long, value_name = "PID", value_parser = parse_pid)]
     pub pcr_pid: Option<u16>,
@@ -211,6 +214,7 @@ impl Stream {
             ahead: self.ahead,
             burst: self.burst.into(),
             on_late: self.on_late,
+            max_late: self.max_late,
             wish: Wish {
                 payload_type: self.pt,
                 clock_rate: self.clock_rate,

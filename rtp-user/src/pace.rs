@@ -4,10 +4,6 @@
 /// A packet that is handed over later than this after it was due is late,
 /// nanoseconds.
 pub const LATE: u64 = 10_000_000;
-/// A stream that is later than this cannot be kept in time: what is to be done
-/// then is [`OnLate`]'s. Nanoseconds.
-pub const TOO_LATE: u64 = 100_000_000;
-
 /// When packets leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pacing {

@@ -244,6 +244,10 @@ impl Flow for KernelFlow {
         self.maps(|maps| maps.flows.show(self.slot, lateness));
     }
 
+    fn waiting(&self) -> u64 {
+        self.socket.waiting().unwrap_or_default()
+    }
+
     fn totals(&self) -> Totals {
         let state = self.maps(|maps| maps.flows.read(self.slot));
         Totals {

@@ -232,6 +232,9 @@ pub trait Flow: std::fmt::Debug + Send {
     /// Shows how late the flow is to whoever looks at it.
     fn show(&mut self, lateness: &Lateness);
 
+    /// Octets of memory that are still on their way out, as the kernel counts them.
+    fn waiting(&self) -> u64;
+
     /// What has been sent so far.
     fn totals(&self) -> Totals;
 

@@ -124,6 +124,10 @@ impl Flow for UserFlow {
     /// Nobody looks at a flow of this engine but its process.
     fn show(&mut self, _lateness: &Lateness) {}
 
+    fn waiting(&self) -> u64 {
+        self.socket.waiting().unwrap_or_default()
+    }
+
     fn totals(&self) -> Totals {
         self.totals
     }

@@ -194,6 +194,14 @@ impl FlowSocket {
         }
     }
 
+    /// Octets of memory that are handed over and have not left (`SIOCOUTQ`).
+    pub fn waiting(&self) -> io::Result<u64> {
+        let mut octets: c_int = 0;
+        // SAFETY: the request writes one integer.
+        let answer = unsafe { libc::ioctl(self.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
+        if answer == 0 { Ok(octets.cast_unsigned().into()) } else { Err(io::Error::last_os_error()) }
+    }
+
     /// The socket itself.
     pub fn sock_ref(&self) -> SockRef<'_> {
         SockRef::from(&self.socket)

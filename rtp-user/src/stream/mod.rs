@@ -3,6 +3,7 @@
 mod course;
 mod facts;
 mod item;
+mod keepers;
 mod player;
 mod programs;
 mod progress;
@@ -77,6 +78,8 @@ pub struct Options {
     pub burst: usize,
     /// What becomes of packets that are too late.
     pub on_late: OnLate,
+    /// How late they may be.
+    pub max_late: Duration,
     /// What the file is, where it does not say so itself.
     pub wish: Wish,
     /// SSRC of the first flow; random if not given, and for all others.
@@ -105,8 +108,9 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     let rows = options.iter().map(row::Row::open).collect::<Result<Vec<_>>>()?;
     let netlink = Netlink::open()?;
     let media: Vec<_> = rows.iter().map(|row| row.media().clone()).collect();
-    let Setup { streams, facts, choices, log, qdiscs } =
-        setup::prepare(&netlink, options, &media, &stop).await?;
+    let rates: Vec<_> = rows.iter().map(row::Row::rate).collect();
+    let Setup { streams, facts, choices, log, keepers } =
+        setup::prepare(&netlink, options, &media, &rates, &stop).await?;
     for ((options, media), facts) in options.iter().zip(&media).zip(&facts) {
         if let Some(path) = &options.sdp {
             let text = facts.describe(media, options)?;
@@ -124,7 +128,6 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     }
     let library = Library::new(user_cache());
     let mut bar = Bar::new(options.iter().any(|options| options.json));
-    let rate = rows.iter().map(row::Row::rate).sum();
     let mut players = Vec::new();
     for ((options, row), stream) in options.iter().zip(rows).zip(streams) {
         let Stream { flows, manner, sums } = stream;
@@ -133,11 +136,12 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
         players.push(Player::new(flows, items, manner));
     }
     let total = players.iter().map(Player::octets).sum();
-    bar.begin(total, rate);
+    bar.begin(total, rates.into_iter().sum());
     let progress = Arc::default();
     let senders = sender::start(players, &stop, &progress)?;
     let outcomes = bar.follow(senders, &progress, log).await?;
-    drop(qdiscs);
+    let dropped = keepers.dropped(&netlink).await;
+    drop(keepers);
     library.keep();
-    Ok(Report::new(options, &facts, &outcomes))
+    Ok(Report::new(options, &facts, &outcomes, dropped))
 }

@@ -5,7 +5,7 @@ use super::{course::Course, item::Item};
 use crate::{
     engine::{Flow, SendError},
     media::plan::Batch,
-    pace::{LATE, Lateness, OnLate, Pacing, TOO_LATE},
+    pace::{LATE, Lateness, OnLate, Pacing},
     schedule::Origin,
 };
 
@@ -37,6 +37,8 @@ pub struct Manner {
     pub pacing: Pacing,
     /// What to do when they cannot leave in time.
     pub on_late: OnLate,
+    /// How late they may be, nanoseconds.
+    pub max_late: u64,
     /// RTP timestamp of the first packet.
     pub timestamp: u32,
     /// Whether the first packet behind a seam carries the marker.
@@ -50,6 +52,7 @@ pub struct Player {
     course: Course,
     pacing: Pacing,
     on_late: OnLate,
+    max_late: u64,
     lateness: Lateness,
     max_batch: usize,
     packets: u64,
@@ -70,6 +73,7 @@ impl Player {
             course: Course::new(row, manner.plays, origin, manner.marks),
             pacing: manner.pacing,
             on_late: manner.on_late,
+            max_late: manner.max_late,
             lateness: Lateness::default(),
             packets: 0,
             octets: 0,
@@ -190,7 +194,7 @@ impl Player {
     /// late; `true`: the course has changed. `lead`: how soon it can go on.
     fn is_put_right(&mut self, now: u64, due: u64, lead: u64) -> Result<bool, SendError> {
         let late = now.saturating_sub(due);
-        if late <= TOO_LATE {
+        if late <= self.max_late {
             return Ok(false);
         }
         match self.on_late {

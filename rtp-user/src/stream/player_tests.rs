@@ -64,6 +64,10 @@ impl Flow for Noting {
 
     fn show(&mut self, _: &Lateness) {}
 
+    fn waiting(&self) -> u64 {
+        0
+    }
+
     fn totals(&self) -> Totals {
         Totals::default()
     }
@@ -128,7 +132,7 @@ fn bench(files: &[Clock], plays: Option<u64>, pacing: Pacing, on_late: OnLate) -
         checksum: Checksum::Full,
     };
     let flow = Noting { setting, sent: Arc::clone(&sent), number: 0 };
-    let manner = Manner { plays, pacing, on_late, timestamp: 1000, marks: true };
+    let manner = Manner { plays, pacing, on_late, max_late: 100 * MS, timestamp: 1000, marks: true };
     let mut player = Player::new(vec![Box::new(flow)], row, manner);
     player.start(START);
     Bench { player, sent, _directory: directory }

@@ -53,6 +53,8 @@ pub struct Report {
     pub cpu_system_seconds: f64,
     /// Times that it gave the CPU up to wait, since its start.
     pub wake_ups: u64,
+    /// Packets that the qdiscs dropped which keep departure times, of any sender.
+    pub qdisc_drops: u64,
     /// How late packets were handed over, of all streams.
     pub lateness: Lateness,
     /// The first flow, at the top level for the common case of one.
@@ -105,7 +107,7 @@ pub struct FlowReport {
 }
 
 impl Report {
-    pub(super) fn new(options: &[Options], facts: &[Facts], outcomes: &[Outcome]) -> Self {
+    pub(super) fn new(options: &[Options], facts: &[Facts], outcomes: &[Outcome], qdisc_drops: u64) -> Self {
         let streams = || options.iter().zip(facts).zip(outcomes);
         let flows: Vec<FlowReport> = streams()
             .flat_map(|((options, facts), outcome)| {
@@ -146,6 +148,7 @@ impl Report {
             cpu_user_seconds: usage.user,
             cpu_system_seconds: usage.system,
             wake_ups: usage.wake_ups,
+            qdisc_drops,
             lateness: outcomes
                 .iter()
                 .map(|outcome| outcome.lateness)
@@ -247,7 +250,15 @@ impl fmt::Display for Report {
             self.cpu_system_seconds,
             HumanCount(self.wake_ups)
         )?;
-        self.lateness.show(f)
+        self.lateness.show(f)?;
+        if self.qdisc_drops > 0 {
+            write!(
+                f,
+                "\n  {} packets dropped by the interface's fq (tc -s qdisc)",
+                HumanCount(self.qdisc_drops)
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -26,6 +26,8 @@ use tokio::sync::oneshot;
 const SPREAD: u64 = 20_000_000;
 /// How late a sleep may end for the kernel's convenience, nanoseconds.
 const SLACK: libc::c_ulong = 10_000;
+/// How long a packet may stay in a qdisc after its time, nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
 /// How often others are told how far a stream is, nanoseconds.
 const TOLD_EVERY: u64 = 100_000_000;
 
@@ -142,9 +144,23 @@ impl Sender {
             all_left = all_left.max(self.streams[place].player.last_leaves());
             self.end(place, true, None);
         }
-        // What waits in a qdisc is lost if the qdisc goes with us.
-        thread::sleep(Duration::from_nanos(all_left.saturating_sub(now())));
+        self.see_off(all_left);
         self.outcomes
+    }
+
+    /// Waits until everything has left that was handed over, the last of it at
+    /// `leaves`: what waits in a qdisc is lost if the qdisc goes with us.
+    fn see_off(&self, leaves: u64) {
+        if leaves == 0 {
+            return;
+        }
+        thread::sleep(Duration::from_nanos(leaves.saturating_sub(now())));
+        let waits =
+            || self.streams.iter().any(|stream| stream.player.flows().iter().any(|flow| flow.waiting() > 0));
+        let deadline = now() + PATIENCE;
+        while waits() && now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn begin(&mut self) -> BinaryHeap<Reverse<(u64, usize)>> {

@@ -2,23 +2,19 @@
 //! sockets. Everything that can be refused is refused here, before a packet.
 
 use super::{
-    EngineChoice, Options, Pace,
+    EngineChoice, Options,
     facts::{Facts, FlowFacts},
+    keepers::Keepers,
     player::Manner,
     programs::{Log, Programs},
     way::{self, Way},
 };
 use crate::{
     engine::{Checksum, Flow, Setting, user::UserFlow},
-    kernel::qdisc::{self, Held},
     line::one_line,
     media::Media,
     net::{
-        netlink::{Link, Netlink},
-        qdisc::{
-            Departures, Kind,
-            fq::{Fq, Load},
-        },
+        netlink::Netlink,
         socket::{self, FlowSocket},
     },
     pace::Pacing,
@@ -30,10 +26,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// How long a full send buffer may hold a send up before a stop is noticed.
 const SEND_PATIENCE: Duration = Duration::from_millis(500);
-/// Where packets leave as they are sent, no more leave together than are due
-/// within so many nanoseconds: none is then further than half of it from its time.
-const BURST_SPAN: u64 = 10_000_000;
-
 /// Room in a socket for what waits for its departure. Only what waits takes memory.
 const SEND_BUFFER: u32 = 64 << 20;
 
@@ -45,11 +37,8 @@ pub(super) struct Setup {
     pub choices: Vec<String>,
     pub log: Log,
     /// Held as long as anything waits in them.
-    pub qdiscs: Qdiscs,
+    pub keepers: Keepers,
 }
-
-/// The qdiscs that keep departure times, by interface index.
-type Qdiscs = BTreeMap<u32, Held>;
 
 /// One stream that is ready to play.
 pub(super) struct Stream {
@@ -59,11 +48,13 @@ pub(super) struct Stream {
     pub sums: bool,
 }
 
-/// Sets everything up; nothing has been sent when it returns.
+/// Sets everything up; nothing has been sent when it returns. `rates`: octets
+/// per second of each stream, where known.
 pub(super) async fn prepare(
     netlink: &Netlink,
     streams: &[Options],
     media: &[Media],
+    rates: &[Option<f64>],
     stop: &Stop,
 ) -> Result<Setup> {
     let mut ways = Vec::new();
@@ -78,9 +69,9 @@ pub(super) async fn prepare(
         ways.push(of_stream);
     }
     let programs = hang(netlink, streams, &ways, media).await?;
-    let qdiscs = match &programs {
-        Ok(_) => hold_qdiscs(netlink, streams, &ways).await?,
-        Err(_) => Qdiscs::new(),
+    let keepers = match &programs {
+        Ok(_) => Keepers::hold(netlink, streams, &ways, rates).await?,
+        Err(_) => Keepers::default(),
     };
     let mut ready = Vec::new();
     let mut facts = Vec::new();
@@ -89,13 +80,13 @@ pub(super) async fn prepare(
             EngineChoice::User => Err("asked for"),
             _ => programs.as_ref().map_err(String::as_str),
         };
-        let pacing = pacing(options, ways, programs.is_ok(), &qdiscs);
+        let pacing = keepers.pacing(options, ways, programs.is_ok());
         let (stream, of_stream) = open(options, media, ways, programs, pacing, stop)?;
         ready.push(stream);
         facts.push(of_stream);
     }
     let choices = choices(&facts);
-    Ok(Setup { streams: ready, facts, choices, log: Log::of(programs.ok()), qdiscs })
+    Ok(Setup { streams: ready, facts, choices, log: Log::of(programs.ok()), keepers })
 }
 
 /// The program on all interfaces where a stream may have it, or why there is none.
@@ -117,23 +108,6 @@ async fn hang(
         }
         hung => Ok(hung.map_err(|error| one_line(&error))),
     }
-}
-
-/// Holds the fq of each interface, or installs one where that is asked for.
-async fn hold_qdiscs(netlink: &Netlink, streams: &[Options], ways: &[Vec<Way>]) -> Result<Qdiscs> {
-    let mut wanted: BTreeMap<u32, (&Link, u32, Option<Kind>)> = BTreeMap::new();
-    for (options, ways) in streams.iter().zip(ways) {
-        for way in ways {
-            let entry = wanted.entry(way.link.index).or_insert((&way.link, 0, None));
-            entry.1 += 1;
-            entry.2 = entry.2.or(options.qdisc);
-        }
-    }
-    let mut qdiscs = Qdiscs::new();
-    for (link, flows, wish) in wanted.into_values() {
-        qdiscs.insert(link.index, qdisc::hold(netlink, link, Load::of_flows(flows), wish).await?);
-    }
-    Ok(qdiscs)
 }
 
 /// The flows of one stream.
@@ -177,51 +151,15 @@ fn open(
     let sums = programs.is_ok() && options.checksum == Checksum::Full;
     // RFC 3551 §4.1: in audio it would mean that a silence was left out.
     let marks = media.ptime().is_none();
-    let manner = Manner { plays: options.plays, pacing, on_late: options.on_late, timestamp, marks };
-    Ok((Stream { flows, manner, sums }, facts))
-}
-
-/// How a stream is paced, and the same in a few words.
-fn pacing(options: &Options, ways: &[Way], kernel: bool, qdiscs: &Qdiscs) -> (Pacing, String) {
-    if options.pace == Pace::None {
-        return (Pacing::None, "as fast as it goes".into());
-    }
-    let kept = match (kernel, kept(ways, qdiscs)) {
-        (true, kept) => kept,
-        (false, _) => Err("the user engine writes no departure times".into()),
+    let manner = Manner {
+        plays: options.plays,
+        pacing,
+        on_late: options.on_late,
+        max_late: u64::try_from(options.max_late.as_nanos()).unwrap_or(u64::MAX),
+        timestamp,
+        marks,
     };
-    match kept {
-        Ok(fq) => {
-            let time = options.ahead.min(fq.horizon / 2);
-            let packets = u64::from(fq.flow_limit) * 3 / 4;
-            let how = format!(
-                "fq of {} keeps departure times, {} ms ahead at most",
-                fq.interface,
-                time.as_millis()
-            );
-            (Pacing::Ahead { time: u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), packets }, how)
-        }
-        Err(why) => {
-            let packets = options.burst;
-            let how = format!("bursts of up to {packets} packets, as {why}");
-            (Pacing::Bursts { packets, span: BURST_SPAN }, how)
-        }
-    }
-}
-
-/// The smallest fq on the ways of a stream, or why not all of them have one.
-fn kept<'a>(ways: &[Way], qdiscs: &'a Qdiscs) -> Result<&'a Fq, String> {
-    let mut least: Option<&Fq> = None;
-    for way in ways {
-        match qdiscs.get(&way.link.index).map(|held| &held.departures) {
-            Some(Departures::Kept(fq)) => {
-                least = Some(least.filter(|least| least.flow_limit <= fq.flow_limit).unwrap_or(fq));
-            }
-            Some(Departures::NotKept { why }) => return Err(why.clone()),
-            None => return Err(format!("nobody knows what {} has", way.link.name)),
-        }
-    }
-    least.ok_or_else(|| "there is no way".into())
+    Ok((Stream { flows, manner, sums }, facts))
 }
 
 /// A line for each way of sending on each interface.

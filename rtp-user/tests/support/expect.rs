@@ -173,13 +173,6 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// By how much krtp moved a stream that a busy host kept it from sending in
-/// time, seconds.
-#[track_caller]
-pub fn shifted(report: &Value) -> f64 {
-    number::<u64>(&report["lateness"], "shifted_ns") as f64 / 1e9
-}
-
 /// The number in `field` of an object.
 #[track_caller]
 pub fn number<T: TryFrom<u64>>(object: &Value, field: &str) -> T {

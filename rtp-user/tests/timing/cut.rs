@@ -24,7 +24,15 @@ fn start_and_duration_cut_by_the_clock() {
     for (name, options, start, packets, plays) in cases {
         let destination = "198.18.0.2:5004".parse().expect("an address");
         let capture = Capture::start(&net.b, "vb", &[5004]);
-        let arguments = [file.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--timestamp", "0"];
+        let arguments = [
+            file.to_str().expect("a name"),
+            "--to",
+            "198.18.0.2:5004",
+            "--timestamp",
+            "0",
+            "--max-late",
+            "60",
+        ];
         let report = net.stream(&[&arguments[..], options].concat()).well().json();
         let sent: usize = number(&report, "packets");
         assert!(sent.abs_diff(packets * plays) <= plays, "{name}: {sent} of {packets} × {plays}");

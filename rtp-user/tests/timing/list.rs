@@ -26,7 +26,16 @@ fn every_line_of_a_list_is_a_stream() {
         let list = net.krtp.file("list", list.as_bytes());
         let ports: Vec<u16> = (6000..6000 + STREAMS).collect();
         let capture = Capture::start(&net.b, "vb", &ports);
-        let options = ["--list", list.to_str().expect("a name"), "--duration", "1", "--engine", engine];
+        let options = [
+            "--list",
+            list.to_str().expect("a name"),
+            "--duration",
+            "1",
+            "--engine",
+            engine,
+            "--max-late",
+            "60",
+        ];
         let report = net.stream(&options).well().json();
         assert_eq!(number::<u16>(&report, "streams"), STREAMS, "{engine}");
         for stream in 0..STREAMS {

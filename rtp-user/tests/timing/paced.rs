@@ -2,7 +2,7 @@
 
 use crate::support::{
     Capture, Net,
-    expect::{number, shifted},
+    expect::number,
     media::{Rate, sample, sample_path},
 };
 use std::time::Duration;
@@ -17,6 +17,8 @@ fn play(engine: &str, pace: &str, plays: usize, rate: Rate) {
     let capture = Capture::start(&net.b, "vb", &[5004]);
     let loops = plays.to_string();
     let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", engine];
+    // A busy host makes it late, but not another timeline.
+    let arguments = [&arguments[..], &["--max-late", "1:00"]].concat();
     let report = net.stream(&[&arguments[..], &["--pace", pace, "--loop", &loops]].concat()).well().json();
     let name = format!("{engine} engine, --pace {pace}");
     let per_play = file.len().div_ceil(1316);
@@ -38,7 +40,7 @@ fn play(engine: &str, pace: &str, plays: usize, rate: Rate) {
         .collect();
     late.sort_by(f64::total_cmp);
     let median = late[late.len() / 2] - late[0];
-    assert!(median < 0.1 + shifted(&report), "{name}: half of the packets left {median} s or more from their time");
+    assert!(median < 0.1, "{name}: half of the packets left {median} s or more from their time");
 
     let lateness = &report["lateness"];
     let [packets, calls] = ["packets", "calls"].map(|field| match field {

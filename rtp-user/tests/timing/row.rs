@@ -17,7 +17,7 @@ fn files_follow_one_another_as_one_flow() {
         let capture = Capture::start(&net.b, "vb", &[5004]);
         let names = files.each_ref().map(|file| file.to_str().expect("a name"));
         let arguments = [names[0], names[1], "--to", "198.18.0.2:5004", "--engine", engine];
-        let options = ["--loop", "2", "--seq", "65530", "--timestamp", "0"];
+        let options = ["--loop", "2", "--seq", "65530", "--timestamp", "0", "--max-late", "60"];
         let report = net.stream(&[&arguments[..], &options].concat()).well().json();
 
         let payloads: Vec<&[u8]> = films.iter().flat_map(|film| film.chunks(PAYLOAD)).collect();
@@ -50,5 +50,8 @@ fn files_of_different_kinds_are_no_flow() {
     let names = [film, raw].map(|path| path.to_str().expect("a name").to_owned());
     let to = ["--to", "198.18.0.2:5004", "--pt", "96", "--clock-rate", "90000", "--payload", "1316"];
     let ended = net.stream(&[&[&*names[0], &*names[1]], &to[..], &["--pace", "1000000"]].concat());
-    assert!(ended.failure().contains("a.ts and ") && ended.failure().contains("cannot be one flow"), "{ended:?}");
+    assert!(
+        ended.failure().contains("a.ts and ") && ended.failure().contains("cannot be one flow"),
+        "{ended:?}"
+    );
 }
