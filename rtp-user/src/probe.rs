@@ -16,7 +16,7 @@ use crate::{
 use anyhow::{Context, Result};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use std::{fmt, io::IsTerminal as _, path::Path};
+use std::{fmt, io::IsTerminal as _, path::Path, time::Duration};
 
 /// What was found. `--json` prints exactly these fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -121,11 +121,12 @@ fn probe(
 impl Report {
     fn new(path: &Path, octets: u64, scan: &Scan) -> Self {
         let pcr = scan.counts.pcr;
-        let hertz = f64::from(scan.clock.hertz());
-        let seconds = scan.clock.span() as f64 / hertz;
-        let clock = (scan.clock.span() > 0).then(|| Clock {
-            seconds,
-            mean_rate: (octets as f64 * 8.0 / seconds).round() as u64,
+        let (ticks, hertz) = (scan.clock.span(), scan.clock.hertz());
+        let bits = u128::from(octets) * 8 * u128::from(hertz);
+        let hertz = f64::from(hertz);
+        let clock = (ticks > 0).then(|| Clock {
+            seconds: ticks as f64 / hertz,
+            mean_rate: u64::try_from(bits / u128::from(ticks)).unwrap_or(u64::MAX),
             lowest_rate: pcr.slowest,
             highest_rate: pcr.fastest,
             longest_interval: pcr.longest as f64 / hertz,
@@ -134,7 +135,7 @@ impl Report {
             file: path.display().to_string(),
             octets,
             packets: scan.counts.packets,
-            programmes: scan.programmes.iter().map(Programme::of).collect(),
+            programmes: scan.programmes.iter().copied().map(Programme::of).collect(),
             pcr_pid: scan.pid,
             clock,
             pcrs: pcr.pcrs,
@@ -149,7 +150,7 @@ impl Report {
 }
 
 impl Programme {
-    fn of(found: &psi::Programme) -> Self {
+    fn of(found: psi::Programme) -> Self {
         let (number, pmt_pid) = (found.number, found.pmt_pid);
         Self { number, pmt_pid, mapped: found.is_mapped(), pcr_pid: found.pcr_pid() }
     }
@@ -245,8 +246,8 @@ fn times(count: u64) -> String {
 
 /// Hours, minutes, seconds.
 fn duration(seconds: f64) -> String {
-    let milliseconds = (seconds * 1e3).round() as u64;
-    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
+    let rounded = Duration::try_from_secs_f64(seconds + 0.0005).unwrap_or(Duration::MAX);
+    let (seconds, rest) = (rounded.as_secs(), rounded.subsec_millis());
     format!("{}:{:02}:{:02}.{rest:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 

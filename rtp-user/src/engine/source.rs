@@ -331,3 +331,6 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,3 +284,7 @@ impl Line {
 #[cfg(test)]
 #[path = "scan_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "film_tests.rs"]
+mod film_tests;

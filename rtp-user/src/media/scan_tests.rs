@@ -5,7 +5,6 @@ use crate::media::{
     synth::{HERTZ, Synth, TS, WRAP, crc, programme},
     unroll::PcrCounts,
 };
-use mpeg2ts_reader::packet::Packet;
 use proptest::prelude::*;
 
 const PID: u16 = 0x100;
@@ -249,6 +248,33 @@ fn the_first_interval_may_be_long() {
     }
 }
 
+fn pat(synth: &mut Synth) {
+    synth.pat(&[(0, 16), (1, 0x1000), (2, 0x1001)]);
+}
+
+fn first_map(synth: &mut Synth) {
+    synth.pmt(0x1000, 1, PID);
+}
+
+fn second_map(synth: &mut Synth) {
+    synth.pmt(0x1001, 2, OTHER);
+}
+
+fn no_clock(synth: &mut Synth) {
+    synth.pmt(0x1000, 1, 0x1fff);
+}
+
+fn wrong_map(synth: &mut Synth) {
+    synth.pmt(0x1000, 1, 0x333);
+}
+
+fn clocks(synth: &mut Synth) {
+    for second in 0..5 {
+        synth.pcr(OTHER, second * HERTZ, false);
+        synth.pcr(PID, 2 * second * HERTZ, false);
+    }
+}
+
 #[test]
 fn the_first_programme_with_a_clock_is_taken() {
     type Step = fn(&mut Synth);
@@ -262,27 +288,6 @@ fn the_first_programme_with_a_clock_is_taken() {
         ("the map names a PID without PCRs", &[pat, wrong_map], None, OTHER),
         ("a map without the table", &[first_map], None, OTHER),
     ];
-    fn pat(synth: &mut Synth) {
-        synth.pat(&[(0, 16), (1, 0x1000), (2, 0x1001)]);
-    }
-    fn first_map(synth: &mut Synth) {
-        synth.pmt(0x1000, 1, PID);
-    }
-    fn second_map(synth: &mut Synth) {
-        synth.pmt(0x1001, 2, OTHER);
-    }
-    fn no_clock(synth: &mut Synth) {
-        synth.pmt(0x1000, 1, 0x1fff);
-    }
-    fn wrong_map(synth: &mut Synth) {
-        synth.pmt(0x1000, 1, 0x333);
-    }
-    fn clocks(synth: &mut Synth) {
-        for second in 0..5 {
-            synth.pcr(OTHER, second * HERTZ, false);
-            synth.pcr(PID, 2 * second * HERTZ, false);
-        }
-    }
     for (case, steps, asked, expected) in cases {
         let mut synth = Synth::default();
         for step in steps {
@@ -330,52 +335,6 @@ fn a_steady_stream_has_a_knot_a_second_and_a_varying_one_more() {
         for two in knots.windows(2) {
             assert!(two[1].ticks - two[0].ticks <= LONGEST, "{two:?}");
         }
-    }
-}
-
-/// A film of `FFmpeg`'s, muxed as `options` say.
-fn film(options: &[&str]) -> Vec<u8> {
-    let source = "testsrc2=size=320x240:rate=25:duration=12";
-    let film = std::process::Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "lavfi", "-i", source, "-c:v", "mpeg2video", "-b:v", "1500k"])
-        .args(options)
-        .args(["-f", "mpegts", "-"])
-        .output()
-        .expect("FFmpeg (`cargo xtask setup` says how to get it)");
-    assert!(film.status.success(), "{}", String::from_utf8_lossy(&film.stderr));
-    film.stdout
-}
-
-/// PCRs by a reader that is not ours: each one's octet and value.
-fn read_by_another(octets: &[u8], pid: u16) -> Vec<(u64, u64)> {
-    let packets = (0u64..).step_by(TS).zip(octets.chunks_exact(TS));
-    packets
-        .filter_map(|(offset, packet)| {
-            let packet = Packet::try_new(packet)?;
-            let pcr = packet.adaptation_field()?.pcr().ok()?;
-            let value = pcr.base() * 300 + u64::from(pcr.extension());
-            (u16::from(packet.pid()) == pid).then_some((offset + 10, value))
-        })
-        .collect()
-}
-
-#[test]
-fn the_clock_of_a_real_film_is_as_another_reader_finds_it() {
-    for (case, options) in [("CBR", &["-muxrate", "3M"][..]), ("VBR", &[])] {
-        let octets = film(options);
-        let scan = scanned(&octets, None);
-        let pcrs = read_by_another(&octets, scan.pid.expect("a PCR"));
-        assert_eq!(scan.counts.pcr.pcrs, pcrs.len() as u64, "{case}");
-        let (first, base) = pcrs[0];
-        let head = time(&scan, first);
-        for &(octet, value) in &pcrs {
-            let off = time(&scan, octet).abs_diff(head + value - base);
-            assert!(off <= TOLERANCE, "{case}, octet {octet}: {off} ticks off");
-        }
-        let seconds = scan.clock.span() as f64 / HERTZ as f64;
-        assert!((11.5..12.5).contains(&seconds), "{case}: {seconds} s");
-        assert_eq!(scan.programmes.len(), 1, "{case}");
-        assert_eq!(scan.counts.packets, (octets.len() / TS) as u64, "{case}");
     }
 }
 

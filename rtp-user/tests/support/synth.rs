@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "everybody who includes it uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Octets of a transport packet.
 pub const TS: usize = 188;
@@ -51,7 +51,7 @@ impl Synth {
     /// octet, that with the last bit of the base (§2.4.3.5).
     pub fn pcr(&mut self, pid: u16, ticks: u64, discontinuity: bool) -> u64 {
         let ticks = ticks % WRAP;
-        let field = (ticks / 300) << 15 | 0x3f << 9 | ticks % 300;
+        let field = ((ticks / 300) << 15) | (0x3f << 9) | (ticks % 300);
         let flags = 0x10 | if discontinuity { 0x80 } else { 0 };
         let field = [&[7, flags], &field.to_be_bytes()[2..]].concat();
         let octet = self.octets.len() as u64 + 10;
@@ -125,7 +125,7 @@ pub fn programme(seconds: f64, first: u64, bits: impl Fn(f64) -> f64) -> (Vec<u8
     let (mut time, mut pcrs, mut due) = (0.0, Vec::new(), 0.0);
     while time < seconds {
         if time >= due {
-            let ticks = (time * HERTZ as f64).round() as u64;
+            let ticks = (Duration::from_secs_f64(time).as_nanos() * 27 / 1000) as u64;
             pcrs.push((synth.pcr(0x100, first + ticks, false), ticks));
             due = time + 0.04;
         } else {
