@@ -161,8 +161,8 @@ fn a_file_that_changes_is_told() {
         let mut sources: Vec<_> = [(true, PCR), (false, PCR)]
             .map(|(sums, clock)| film.source(&Library::new(None), sums, clock))
             .into();
-        let file = File::options().write(true).open(film.path()).expect("our file");
-        file.set_len(length).expect("room for it");
+        let written = File::options().write(true).open(film.path()).expect("our file");
+        written.set_len(length).expect("room for it");
         for source in &mut sources {
             assert!(matches!(source.stretch(0), Err(SourceError::Changed { .. })), "{case}");
             let batch = film.plan.batch(0, 9);
