@@ -19,13 +19,16 @@ use serde::Serialize;
 use std::{fmt, io::IsTerminal as _, path::Path, time::Duration};
 
 /// What was found. `--json` prints exactly these fields.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// The file.
     pub file: String,
-    /// Octets.
+    /// What it is, as SDP names it.
+    pub encoding: Option<&'static str>,
+    /// Octets of media.
     pub octets: u64,
-    /// Transport packets.
+    /// Transport packets; zero, as all that follows but the clock, of what is
+    /// no transport stream.
     pub packets: u64,
     /// Programmes of the association table, in its order.
     pub programmes: Vec<Programme>,
@@ -109,35 +112,58 @@ fn probe(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report> {
     let (file, media) = media::open(path, &Wish { pcr_pid, ..Wish::default() })?;
+    let octets = media.octets.end - media.octets.start;
+    let report = Report {
+        file: path.display().to_string(),
+        encoding: media.encoding.map(|encoding| encoding.name),
+        octets,
+        ..Report::default()
+    };
     let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
-    let clock = ClockWish::Pcr { pid: pcr_pid };
+    let wish = match &media.clock {
+        Some(clock) => ClockWish::Even(clock.clone()),
+        None => ClockWish::Pcr { pid: pcr_pid },
+    };
     // With the sums, which playing needs as well.
-    let mut source: Source = library.source(file, path.into(), &media, plan, true, clock);
+    let mut source: Source = library.source(file, path.into(), &media, plan, true, wish);
     source.complete(progress)?;
-    let scan = source.scan().context("a source without a clock: a bug in krtp")?;
-    Ok(Report::new(path, media.identity.size, scan))
+    Ok(match (source.scan(), &media.clock) {
+        (Some(scan), _) => report.with_scan(scan),
+        (None, Some(clock)) => Report { clock: Clock::of(octets, clock), ..report },
+        (None, None) => report,
+    })
+}
+
+impl Clock {
+    /// Of `octets`; `None` where nothing is known.
+    fn of(octets: u64, clock: &media::clock::Clock) -> Option<Self> {
+        let bits = u128::from(octets) * 8 * u128::from(clock.hertz());
+        let rate = bits.checked_div(clock.span().into())?;
+        let mean_rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        Some(Self {
+            seconds: clock.span() as f64 / f64::from(clock.hertz()),
+            mean_rate,
+            lowest_rate: mean_rate,
+            highest_rate: mean_rate,
+            longest_interval: 0.0,
+        })
+    }
 }
 
 impl Report {
-    fn new(path: &Path, octets: u64, scan: &Scan) -> Self {
+    fn with_scan(self, scan: &Scan) -> Self {
         let pcr = scan.counts.pcr;
-        let (ticks, hertz) = (scan.clock.span(), scan.clock.hertz());
-        let bits = u128::from(octets) * 8 * u128::from(hertz);
-        let hertz = f64::from(hertz);
-        let clock = (ticks > 0).then(|| Clock {
-            seconds: ticks as f64 / hertz,
-            mean_rate: u64::try_from(bits / u128::from(ticks)).unwrap_or(u64::MAX),
+        let clock = Clock::of(self.octets, &scan.clock).map(|clock| Clock {
             lowest_rate: pcr.slowest,
             highest_rate: pcr.fastest,
-            longest_interval: pcr.longest as f64 / hertz,
+            longest_interval: pcr.longest as f64 / f64::from(scan.clock.hertz()),
+            ..clock
         });
         Self {
-            file: path.display().to_string(),
-            octets,
+            clock,
             packets: scan.counts.packets,
             programmes: scan.programmes.iter().copied().map(Programme::of).collect(),
             pcr_pid: scan.pid,
-            clock,
             pcrs: pcr.pcrs,
             standing: pcr.standing,
             wraps: pcr.wraps,
@@ -145,6 +171,7 @@ impl Report {
             discontinuities_unflagged: pcr.unflagged,
             sync_losses: scan.counts.losses,
             skipped: scan.counts.skipped,
+            ..self
         }
     }
 }
@@ -158,6 +185,9 @@ impl Programme {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.packets == 0 {
+            return self.write_other(f);
+        }
         let (packets, octets) = (HumanCount(self.packets), HumanBytes(self.octets));
         writeln!(f, "{}: MPEG transport stream, {packets} packets, {octets}", self.file)?;
         if self.programmes.is_empty() {
@@ -190,6 +220,19 @@ impl fmt::Display for Report {
 const REMEDY: &str = "give its rate when it is streamed (--pace 4000000)";
 
 impl Report {
+    /// What is no transport stream.
+    fn write_other(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoding = self.encoding.unwrap_or("media without a name");
+        writeln!(f, "{}: {encoding}, {}", self.file, HumanBytes(self.octets))?;
+        match &self.clock {
+            Some(clock) => {
+                writeln!(f, "  duration       {}", duration(clock.seconds))?;
+                writeln!(f, "  rate           {:.3} Mb/s", clock.mean_rate as f64 / 1e6)
+            }
+            None => writeln!(f, "  clock          none: {REMEDY}"),
+        }
+    }
+
     fn write_clock(&self, f: &mut fmt::Formatter<'_>, pid: u16, clock: &Clock) -> fmt::Result {
         let megabits = |bits: u64| bits as f64 / 1e6;
         writeln!(f, "  clock          PCRs on PID {}", Pid(pid))?;
