@@ -17,12 +17,12 @@ const STOPPED: Duration = Duration::from_millis(700);
 
 /// Plays two seconds, in the midst of which the process is stopped.
 fn interrupted(net: &Net, engine: &str, on_late: &str) -> (Ended, Capture, usize) {
-    let film = programme(2.0, 9, |_| 2e6).0;
-    let file = net.krtp.file("film.ts", &film);
+    let octets = programme(2.0, 9, |_| 2e6).0;
+    let film = net.krtp.file("film.ts", &octets);
     let capture = Capture::start(&net.b, "vb", &[5004]);
-    let file = file.to_str().expect("a name");
+    let film = film.to_str().expect("a name");
     let options = ["--to", "198.18.0.2:5004", "--engine", engine, "--on-late", on_late, "--timestamp", "0"];
-    let running = net.start_stream(&[&[file], &options[..]].concat());
+    let running = net.start_stream(&[&[film], &options[..]].concat());
     let to = SocketAddr::from(([198, 18, 0, 2], 5004));
     wait_for("packet", || capture.so_far(to).get(20).map(drop));
     running.signal(Signal::STOP);
@@ -31,7 +31,7 @@ fn interrupted(net: &Net, engine: &str, on_late: &str) -> (Ended, Capture, usize
         thread::sleep(STOPPED.saturating_sub(stopped.elapsed()));
     }
     running.signal(Signal::CONT);
-    (running.wait(), capture, film.len().div_ceil(PAYLOAD))
+    (running.wait(), capture, octets.len().div_ceil(PAYLOAD))
 }
 
 #[test]
@@ -48,7 +48,9 @@ fn shift_goes_on_where_it_was() {
         let packets: Vec<_> = datagrams.iter().map(|datagram| datagram.rtp().expect("RTP")).collect();
         let seams: Vec<usize> = (1..all).filter(|&number| packets[number].marker).collect();
         assert!(!seams.is_empty(), "{engine}: no marker");
-        let jump = packets[seams[0]].timestamp - packets[seams[0] - 1].timestamp;
+        // A busy host may have shifted it before, by less.
+        let jumps = seams.iter().map(|&seam| packets[seam].timestamp - packets[seam - 1].timestamp);
+        let jump = jumps.max().expect("a seam");
         assert!(jump > 300 * 90, "{engine}: the timestamps say nothing of the pause: {jump} ticks");
     }
 }

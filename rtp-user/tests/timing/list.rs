@@ -14,12 +14,12 @@ const PAYLOAD: usize = 1316;
 fn every_line_of_a_list_is_a_stream() {
     for engine in ["kernel", "user"] {
         let net = Net::resolving();
-        let film = programme(3.0, 9, |_| 1e6).0;
-        let file = net.krtp.file("film.ts", &film);
+        let octets = programme(3.0, 9, |_| 1e6).0;
+        let film = net.krtp.file("film.ts", &octets);
         let list = (0..STREAMS).fold(String::new(), |mut list, stream| {
             let port = 6000 + stream;
             let start = 50 * stream;
-            writeln!(list, "'{}' --to 198.18.0.2:{port} --start {start}ms --seq {stream}", file.display())
+            writeln!(list, "'{}' --to 198.18.0.2:{port} --start {start}ms --seq {stream}", film.display())
                 .expect("a string has room");
             list
         });
@@ -49,7 +49,7 @@ fn every_line_of_a_list_is_a_stream() {
             for (number, datagram) in capture.datagrams(destination, packets).iter().enumerate() {
                 let rtp = datagram.rtp().unwrap_or_else(|error| panic!("{name}: packet {number}: {error}"));
                 assert_eq!(rtp.sequence, stream + number as u16, "{name}");
-                let near = film.chunks(PAYLOAD).skip((due + number).saturating_sub(1)).take(3);
+                let near = octets.chunks(PAYLOAD).skip((due + number).saturating_sub(1)).take(3);
                 assert!(near.into_iter().any(|near| near == rtp.payload), "{name}: packet {number}: payload");
             }
         }

@@ -11,8 +11,8 @@ const PAYLOAD: usize = 1316;
 fn files_follow_one_another_as_one_flow() {
     for engine in ["kernel", "user"] {
         let net = Net::resolving();
-        let films = [(0.3, 5e6), (0.5, 2e6)].map(|(seconds, bits)| programme(seconds, 9, move |_| bits).0);
-        let files = [net.krtp.file("a.ts", &films[0]), net.krtp.file("b.ts", &films[1])];
+        let octets = [(0.3, 5e6), (0.5, 2e6)].map(|(seconds, bits)| programme(seconds, 9, move |_| bits).0);
+        let files = [net.krtp.file("a.ts", &octets[0]), net.krtp.file("b.ts", &octets[1])];
         let destination = "198.18.0.2:5004".parse().expect("an address");
         let capture = Capture::start(&net.b, "vb", &[5004]);
         let names = files.each_ref().map(|file| file.to_str().expect("a name"));
@@ -20,8 +20,8 @@ fn files_follow_one_another_as_one_flow() {
         let options = ["--loop", "2", "--seq", "65530", "--timestamp", "0", "--max-late", "60"];
         let report = net.stream(&[&arguments[..], &options].concat()).well().json();
 
-        let payloads: Vec<&[u8]> = films.iter().flat_map(|film| film.chunks(PAYLOAD)).collect();
-        let of_first = films[0].len().div_ceil(PAYLOAD);
+        let payloads: Vec<&[u8]> = octets.iter().flat_map(|octets| octets.chunks(PAYLOAD)).collect();
+        let of_first = octets[0].len().div_ceil(PAYLOAD);
         let expected = 2 * payloads.len();
         assert_eq!(number::<usize>(&report, "packets"), expected, "{engine}: {report}");
         let mut timestamp = 0;
