@@ -13,13 +13,13 @@ fn start_and_duration_cut_by_the_clock() {
     // 3 Mb/s: 285 packets a second.
     let (octets, _) = programme(4.0, 77, |_| 3e6);
     let file = net.krtp.file("film.ts", &octets);
-    let at = |seconds: f64| (seconds * 3e6 / 8.0 / PAYLOAD as f64).ceil() as usize;
+    let at = |milliseconds: usize| (milliseconds * 375).div_ceil(PAYLOAD);
     let all = octets.len().div_ceil(PAYLOAD);
-    let cases: [(&str, &[&str], f64, usize, usize); 4] = [
-        ("start", &["--start", "3.5"], 3.5, all - at(3.5), 1),
-        ("duration", &["--duration", "500ms"], 0.0, at(0.5), 1),
-        ("both, in a loop", &["--start", "0:01", "--duration", "0:00.4", "--loop", "2"], 1.0, at(0.4), 2),
-        ("longer than the file", &["--start", "3.8", "--duration", "1:00"], 3.8, all - at(3.8), 1),
+    let cases: [(&str, &[&str], usize, usize, usize); 4] = [
+        ("start", &["--start", "3.5"], 3500, all - at(3500), 1),
+        ("duration", &["--duration", "500ms"], 0, at(500), 1),
+        ("both, in a loop", &["--start", "0:01", "--duration", "0:00.4", "--loop", "2"], 1000, at(400), 2),
+        ("longer than the file", &["--start", "3.8", "--duration", "1:00"], 3800, all - at(3800), 1),
     ];
     for (name, options, start, packets, plays) in cases {
         let destination = "198.18.0.2:5004".parse().expect("an address");
