@@ -1,0 +1,182 @@
+//! What is kept of one stream, and how a packet changes it.
+
+use super::{
+    frame::{Header, Key},
+    histogram::{LATENESS, SPANS, count, lateness_index, span_index},
+    sequence::{Arrival, Sequence},
+    timing::{jitter, signed_nanos},
+};
+use bytemuck::{Pod, Zeroable};
+
+/// One entry of the map `STREAMS`.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Stream {
+    /// Whose packets these are.
+    pub key: Key,
+    /// One while a CPU works on this entry.
+    pub lock: u32,
+    /// Clock rate of the timestamps, Hz, as known for the first packet's payload
+    /// type; zero: not known.
+    pub clock_rate: u32,
+    /// What there is to know.
+    pub stats: Stats,
+}
+
+const _: () = {
+    assert!(size_of::<Stream>() == 20_736);
+    assert!(core::mem::offset_of!(Stream, stats) == 48);
+};
+
+/// Counters and histograms of one stream. All times are nanoseconds of
+/// `CLOCK_MONOTONIC`. All zero before the first packet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Stats {
+    /// Packets that came, whatever their number.
+    pub packets: u64,
+    /// Their payload octets (RFC 3550 §6.4.1: without header and padding).
+    pub octets: u64,
+    /// How many had the marker bit.
+    pub markers: u64,
+    /// Their sequence numbers.
+    pub sequence: Sequence,
+    /// Arrival of the first packet.
+    pub first_arrival: u64,
+    /// Arrival of the last packet that was neither a duplicate nor a stray; so
+    /// for all that follows.
+    pub last_arrival: u64,
+    /// RTP timestamp of the first packet.
+    pub first_timestamp: u32,
+    /// RTP timestamp of the last packet.
+    pub last_timestamp: u32,
+    /// From the first packet's timestamp to the last one's, wraps counted.
+    pub ticks: i64,
+    /// Jitter (RFC 3550 §6.4.1), sixteenths of a nanosecond.
+    pub jitter: u64,
+    /// The largest it has been.
+    pub max_jitter: u64,
+    /// Packets in a row, up to the last, that came in less than half of their
+    /// due gap; one: the last did not.
+    pub burst: u64,
+    /// The longest of these.
+    pub longest_burst: u64,
+    /// The longest time between two packets.
+    pub max_gap: u64,
+    /// The largest difference between that time and the due one.
+    pub max_error: u64,
+    /// How far the packet that was earliest came before its due time; due
+    /// times are those of the timestamps, the first packet being on time.
+    pub earliest: i64,
+    /// How far the latest came behind its due time.
+    pub latest: i64,
+    /// Payload type of the last packet.
+    pub payload_type: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// The time between two packets, by [`span_index`].
+    pub gaps: [u32; SPANS],
+    /// The difference between that and the due time, by [`span_index`].
+    pub errors: [u32; SPANS],
+    /// Arrival after due time, by [`lateness_index`].
+    pub lateness: [u32; LATENESS],
+}
+
+/// What a packet tells its stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    /// Its RTP header.
+    pub header: Header,
+    /// Octets of payload.
+    pub octets: u32,
+    /// When it came.
+    pub arrival: u64,
+}
+
+impl Stats {
+    /// Takes the next packet, whose stream's clock runs at `rate` Hz (zero: not known).
+    #[inline(always)]
+    pub fn arrive(&mut self, packet: &Packet, rate: u32) {
+        let header = packet.header;
+        self.packets += 1;
+        self.octets += u64::from(packet.octets);
+        self.markers += u64::from(header.marker());
+        self.payload_type = u32::from(header.payload_type());
+        match self.sequence.arrive(header.sequence()) {
+            Arrival::First => self.begin(packet, rate),
+            Arrival::Next | Arrival::Late => self.follow(packet, rate),
+            Arrival::Restart => self.resume(packet, rate),
+            Arrival::Duplicate | Arrival::Stray => {}
+        }
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, packet: &Packet, rate: u32) {
+        self.first_arrival = packet.arrival;
+        self.last_arrival = packet.arrival;
+        self.first_timestamp = packet.header.timestamp;
+        self.last_timestamp = packet.header.timestamp;
+        self.burst = 1;
+        self.longest_burst = 1;
+        self.place(rate);
+    }
+
+    #[inline(always)]
+    fn follow(&mut self, packet: &Packet, rate: u32) {
+        let gap = packet.arrival.saturating_sub(self.last_arrival);
+        let step = packet.header.timestamp.wrapping_sub(self.last_timestamp).cast_signed();
+        self.last_arrival += gap;
+        self.last_timestamp = packet.header.timestamp;
+        self.ticks += i64::from(step);
+        count(&mut self.gaps[span_index(gap)]);
+        self.max_gap = self.max_gap.max(gap);
+        if rate == 0 {
+            return;
+        }
+        self.compare(gap.cast_signed(), signed_nanos(i64::from(step), rate));
+        self.place(rate);
+    }
+
+    /// Holds the `gap` between two packets against the `due` one.
+    #[inline(always)]
+    fn compare(&mut self, gap: i64, due: i64) {
+        let error = gap.wrapping_sub(due).unsigned_abs();
+        count(&mut self.errors[span_index(error)]);
+        self.max_error = self.max_error.max(error);
+        self.jitter = jitter(self.jitter, error);
+        self.max_jitter = self.max_jitter.max(self.jitter);
+        self.burst = if gap < due / 2 { self.burst + 1 } else { 1 };
+        self.longest_burst = self.longest_burst.max(self.burst);
+    }
+
+    /// Places the last packet's arrival against its due time.
+    #[inline(always)]
+    fn place(&mut self, rate: u32) {
+        if rate == 0 {
+            return;
+        }
+        let since_first = self.last_arrival.wrapping_sub(self.first_arrival).cast_signed();
+        let lateness = since_first.wrapping_sub(signed_nanos(self.ticks, rate));
+        count(&mut self.lateness[lateness_index(lateness)]);
+        self.earliest = self.earliest.min(lateness);
+        self.latest = self.latest.max(lateness);
+    }
+
+    /// The sender began anew, and its timestamps with it: this packet is as
+    /// late as the one before.
+    #[inline(always)]
+    fn resume(&mut self, packet: &Packet, rate: u32) {
+        let gap = packet.arrival.saturating_sub(self.last_arrival);
+        self.last_arrival += gap;
+        self.last_timestamp = packet.header.timestamp;
+        // Pauses of minutes at most: the product stays within 64 bits.
+        let ticks = (gap / 1000).wrapping_mul(u64::from(rate)) / 1_000_000;
+        self.ticks += ticks.cast_signed();
+        self.burst = 1;
+    }
+}
+
+#[cfg(feature = "user")]
+// SAFETY: `repr(C)`, integers only, no implicit padding (bytemuck's derive of
+// `Pod` would not compile otherwise).
+unsafe impl aya::Pod for Stream {}
