@@ -19,7 +19,14 @@ pub const fn span_index(nanos: u64) -> usize {
         return SPANS - 1;
     }
     let cut = (nanos >> (power - CUT_BITS)) as u32 & (CUTS - 1);
-    ((power - CUT_BITS + 1) * CUTS + cut) as usize & (SPANS - 1)
+    bounded::<SPANS>(((power - CUT_BITS + 1) * CUTS + cut) as usize)
+}
+
+/// `index`, which is below `N` (a power of two). The compiler knows that, too, and would
+/// leave out what the verifier needs to see.
+#[inline(always)]
+const fn bounded<const N: usize>(index: usize) -> usize {
+    core::hint::black_box(index) & (N - 1)
 }
 
 const LAST_POWER: u32 = SPANS as u32 / CUTS + CUT_BITS - 2;
@@ -52,7 +59,7 @@ pub const fn lateness_index(nanos: i64) -> usize {
     } else if index >= LATENESS as i64 {
         LATENESS - 1
     } else {
-        index as usize & (LATENESS - 1)
+        bounded::<LATENESS>(index as usize)
     }
 }
 
