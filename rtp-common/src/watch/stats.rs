@@ -180,3 +180,128 @@ impl Stats {
 // SAFETY: `repr(C)`, integers only, no implicit padding (bytemuck's derive of
 // `Pod` would not compile otherwise).
 unsafe impl aya::Pod for Stream {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::{Header, Packet, Stats};
+    use crate::watch::histogram::{lateness_index, span_index};
+    use bytemuck::Zeroable as _;
+    use proptest::prelude::*;
+    use std::{boxed::Box, vec::Vec};
+
+    fn packet(sequence: u16, timestamp: u32, arrival: u64) -> Packet {
+        Packet { header: Header { word: 0x8021_0000 | u32::from(sequence), timestamp }, octets: 100, arrival }
+    }
+
+    fn stats(packets: &[Packet], rate: u32) -> Box<Stats> {
+        let mut stats = Box::new(Stats::zeroed());
+        packets.iter().for_each(|packet| stats.arrive(packet, rate));
+        stats
+    }
+
+    /// What the definitions say, in floating point and without histograms.
+    #[derive(Debug, Default)]
+    struct Model {
+        jitter: f64,
+        longest_burst: u64,
+        max_error: f64,
+        earliest: f64,
+        latest: f64,
+    }
+
+    fn model(packets: &[(u64, i64)], rate: f64) -> Model {
+        let mut model = Model { longest_burst: 1, ..Model::default() };
+        let due = |ticks: i64| ticks as f64 * 1e9 / rate;
+        let mut burst = 1;
+        for (last, next) in packets.iter().zip(&packets[1..]) {
+            let (gap, due_gap) = ((next.0 - last.0) as f64, due(next.1 - last.1));
+            let error = (gap - due_gap).abs();
+            model.jitter += (error - model.jitter) / 16.0;
+            model.max_error = model.max_error.max(error);
+            burst = if gap < due_gap / 2.0 { burst + 1 } else { 1 };
+            model.longest_burst = model.longest_burst.max(burst);
+            let lateness = (next.0 - packets[0].0) as f64 - due(next.1 - packets[0].1);
+            model.earliest = model.earliest.min(lateness);
+            model.latest = model.latest.max(lateness);
+        }
+        model
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn figures_are_those_of_the_definitions(
+            first in any::<(u16, u32)>(),
+            steps in prop::collection::vec((0u64..20_000_000, -2000i64..4000), 1..200),
+        ) {
+            // (arrival, ticks since the first packet)
+            let mut at = Vec::from([(5_000_000_000u64, 0i64)]);
+            for (gap, ticks) in steps {
+                let last = at[at.len() - 1];
+                at.push((last.0 + gap, last.1 + ticks));
+            }
+            let packets: Vec<Packet> = (0u16..).zip(&at).map(|(number, (arrival, ticks))| {
+                packet(first.0.wrapping_add(number), first.1.wrapping_add(*ticks as u32), *arrival)
+            }).collect();
+            let (stats, model) = (stats(&packets, 90_000), model(&at, 90_000.0));
+            // Due times are rounded down to a nanosecond.
+            prop_assert!((stats.jitter as f64 / 16.0 - model.jitter).abs() < 3.0, "{model:?}");
+            prop_assert!((stats.max_error as f64 - model.max_error).abs() < 3.0, "{model:?}");
+            prop_assert!((stats.earliest as f64 - model.earliest).abs() < 3.0, "{model:?}");
+            prop_assert!((stats.latest as f64 - model.latest).abs() < 3.0, "{model:?}");
+            prop_assert_eq!(stats.longest_burst, model.longest_burst);
+            prop_assert_eq!(stats.ticks, at[at.len() - 1].1);
+            let counted = |counts: &[u32]| counts.iter().sum::<u32>() as usize;
+            prop_assert_eq!(counted(&stats.gaps), packets.len() - 1);
+            prop_assert_eq!(counted(&stats.errors), packets.len() - 1);
+            prop_assert_eq!(counted(&stats.lateness), packets.len());
+        }
+    }
+
+    #[test]
+    fn a_steady_stream_is_on_time() {
+        let packets: Vec<Packet> =
+            (0..100).map(|n| packet(n, u32::from(n) * 90, 7 + u64::from(n) * 1_000_000)).collect();
+        let stats = stats(&packets, 90_000);
+        assert_eq!((stats.jitter, stats.longest_burst, stats.earliest, stats.latest), (0, 1, 0, 0));
+        assert_eq!(stats.gaps[span_index(1_000_000)], 99);
+        assert_eq!(stats.errors[0], 99);
+        assert_eq!(stats.lateness[lateness_index(0)], 100);
+        assert_eq!((stats.packets, stats.octets, stats.ticks), (100, 10_000, 8_910));
+    }
+
+    #[test]
+    fn without_a_rate_only_gaps_are_measured() {
+        let stats = stats(&[packet(0, 0, 10), packet(1, 90, 1_000)], 0);
+        assert_eq!(stats.max_gap, 990);
+        assert_eq!((stats.jitter, stats.max_error, stats.errors.iter().sum::<u32>()), (0, 0, 0));
+    }
+
+    #[test]
+    fn duplicates_and_strays_have_no_time() {
+        let stats = stats(
+            &[packet(0, 0, 0), packet(1, 90, 1_000_000), packet(1, 90, 9_000_000), packet(9999, 5, 9)],
+            90_000,
+        );
+        assert_eq!((stats.packets, stats.last_arrival, stats.max_error), (4, 1_000_000, 0));
+    }
+
+    #[test]
+    fn a_new_beginning_keeps_the_lateness() {
+        let second = 1_000_000_000;
+        let stats = stats(
+            &[
+                packet(0, 0, second),
+                packet(1, 90_000, 2 * second),
+                packet(40_000, 777, 5 * second),
+                packet(40_001, 90_777, 6 * second),
+                packet(40_002, 180_777, 7 * second),
+            ],
+            90_000,
+        );
+        assert_eq!((stats.earliest, stats.latest, stats.max_error), (0, 0, 0));
+        assert_eq!((stats.sequence.restarts, stats.ticks), (1, 540_000));
+    }
+}

@@ -16,6 +16,7 @@
     reason = "`#[xdp]` and `#[classifier]` make undocumented functions, and take their context by value"
 )]
 
+mod batch;
 mod maps;
 mod parse;
 mod rtp;
@@ -28,36 +29,72 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use parse::Frame;
+use rtp_common::watch::{frame::Datagram, settings::Settings};
 
 /// In XDP. The frame may lie in several buffers (jumbo frames); what is read of
 /// it is copied out.
 #[xdp(frags)]
 pub fn krtp_watch(ctx: XdpContext) -> u32 {
-    if follow(&ctx) { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
+    if is_to_drop_xdp(&ctx) { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
 }
 
 /// On the TC ingress.
 #[classifier]
 pub fn krtp_watch_tc(ctx: TcContext) -> i32 {
-    if follow(&ctx) { TC_ACT_SHOT } else { TC_ACT_UNSPEC }
+    if is_to_drop_tc(&ctx) { TC_ACT_SHOT } else { TC_ACT_UNSPEC }
 }
 
-/// Follows the packet if it is RTP; whether it is to be dropped.
 #[inline(always)]
-fn follow(frame: &impl Frame) -> bool {
-    let Some((datagram, at)) = parse::datagram(frame) else { return false };
-    let Some(settings) = maps::settings() else { return false };
-    if !settings.follow(&datagram.key) {
-        return false;
-    }
-    if datagram.ip_length > settings.longest {
+fn is_to_drop_xdp(ctx: &XdpContext) -> bool {
+    let Some(found) = find(ctx) else { return false };
+    if found.datagram.ip_length > found.settings.longest {
+        // A batch, and nothing here tells how it is to be cut.
         maps::count(maps::Total::Batches);
         return false;
     }
+    found.follow(ctx) && found.settings.drop != 0
+}
+
+#[inline(always)]
+fn is_to_drop_tc(ctx: &TcContext) -> bool {
+    let Some(found) = find(ctx) else { return false };
+    // SAFETY: the context is valid for the program's run.
+    let segment = unsafe { (*ctx.skb.skb).gso_size };
+    let followed = if segment == 0 { found.follow(ctx) } else { batch::follow(ctx, &found, segment) };
+    followed && found.settings.drop != 0
+}
+
+/// A datagram that is to be followed.
+pub struct Found {
+    pub settings: &'static Settings,
+    pub datagram: Datagram,
+    /// Where its RTP header begins in the frame.
+    pub at: u32,
+}
+
+/// The datagram in `frame`, if it is RTP that user space wants followed.
+#[inline(always)]
+fn find(frame: &impl Frame) -> Option<Found> {
+    let (datagram, at) = parse::datagram(frame)?;
+    let settings = maps::settings()?;
+    settings.follow(&datagram.key).then_some(Found { settings, datagram, at })
+}
+
+impl Found {
+    /// Counts and measures the datagram, one packet; whether its stream is followed.
+    #[inline(always)]
+    fn follow(&self, frame: &impl Frame) -> bool {
+        let Datagram { key, header, ip_length, rtp_at } = &self.datagram;
+        let packet = rtp::packet(frame, *header, self.at, ip_length - rtp_at, now());
+        stream::arrive(self.settings, key, &packet)
+    }
+}
+
+/// When the packet reached the program, `CLOCK_MONOTONIC`, nanoseconds.
+#[inline(always)]
+fn now() -> u64 {
     // SAFETY: a helper without arguments.
-    let arrival = unsafe { bpf_ktime_get_ns() };
-    let packet = rtp::packet(frame, &datagram, at, arrival);
-    stream::arrive(settings, &datagram.key, &packet) && settings.drop != 0
+    unsafe { bpf_ktime_get_ns() }
 }
 
 #[cfg(not(test))]

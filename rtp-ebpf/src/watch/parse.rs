@@ -11,7 +11,7 @@ use rtp_common::watch::frame::{self, Datagram, ETHERNET, IS_IPV4, IS_IPV6, TAG, 
 /// A frame, however its buffers lie.
 pub trait Frame {
     /// Copies a `T` (plain integers) out of the frame. `None`: it ends before.
-    fn load<T: Copy>(&self, at: u32) -> Option<T>;
+    fn copy<T: Copy>(&self, at: u32) -> Option<T>;
 
     /// Its octets.
     fn length(&self) -> u32;
@@ -19,7 +19,7 @@ pub trait Frame {
 
 impl Frame for XdpContext {
     #[inline(always)]
-    fn load<T: Copy>(&self, at: u32) -> Option<T> {
+    fn copy<T: Copy>(&self, at: u32) -> Option<T> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the context is valid for the program's run, and `value` has room for its size.
         let result =
@@ -37,7 +37,7 @@ impl Frame for XdpContext {
 
 impl Frame for TcContext {
     #[inline(always)]
-    fn load<T: Copy>(&self, at: u32) -> Option<T> {
+    fn copy<T: Copy>(&self, at: u32) -> Option<T> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the context is valid for the program's run, and `value` has room for its size.
         let result = unsafe {
@@ -58,8 +58,8 @@ impl Frame for TcContext {
 pub fn datagram(frame: &impl Frame) -> Option<(Datagram, u32)> {
     let (ethertype, at) = ethertype(frame)?;
     let datagram = match ethertype {
-        IS_IPV4 => frame::ipv4(&frame.load(at)?)?,
-        IS_IPV6 => frame::ipv6(&frame.load(at)?)?,
+        IS_IPV4 => frame::ipv4(&frame.copy(at)?)?,
+        IS_IPV6 => frame::ipv6(&frame.copy(at)?)?,
         _ => return None,
     };
     // What the lengths say must be there; an Ethernet frame may be longer.
@@ -70,9 +70,9 @@ pub fn datagram(frame: &impl Frame) -> Option<(Datagram, u32)> {
 /// (A tag that the device took off the frame is not in it.)
 #[inline(always)]
 fn ethertype(frame: &impl Frame) -> Option<(u16, u32)> {
-    let ethertype = u16::from_be(frame.load(ETHERNET - 2)?);
+    let ethertype = u16::from_be(frame.copy(ETHERNET - 2)?);
     if TAGS.contains(&ethertype) {
-        return Some((u16::from_be(frame.load(ETHERNET + TAG - 2)?), ETHERNET + TAG));
+        return Some((u16::from_be(frame.copy(ETHERNET + TAG - 2)?), ETHERNET + TAG));
     }
     Some((ethertype, ETHERNET))
 }

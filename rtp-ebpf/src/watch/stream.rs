@@ -66,9 +66,7 @@ const BPF_NOEXIST: u64 = 1;
 fn lock(stream: *mut Stream) -> bool {
     for _ in 0..TRIES {
         // SAFETY: an array map's value; the lock is accessed atomically only.
-        let (_, free) = unsafe {
-            atomic_cxchg::<u32, { SeqCst }, { SeqCst }>(&raw mut (*stream).lock, 0, 1)
-        };
+        let (_, free) = unsafe { atomic_cxchg::<u32, { SeqCst }, { SeqCst }>(&raw mut (*stream).lock, 0, 1) };
         if free {
             return true;
         }

@@ -224,14 +224,15 @@ impl Times {
 
 impl Lateness {
     fn of(counts: &Counts, earliest: i64, latest: i64) -> Option<Self> {
-        let median = counts.lateness(0.5)?;
+        // The middle of a bucket may lie beyond the outermost packet.
+        let median = counts.lateness(0.5)?.clamp(earliest.min(latest), latest);
         let share = |millis: u32| (millis, counts.share_within(median, i64::from(millis) * 1_000_000));
         Some(Self {
             median_after_first_ns: median,
-            earliest_ns: earliest.min(median) - median,
-            p1_ns: counts.lateness(0.01)? - median,
-            p99_ns: counts.lateness(0.99)? - median,
-            latest_ns: latest.max(median) - median,
+            earliest_ns: earliest - median,
+            p1_ns: counts.lateness(0.01)?.clamp(earliest, median) - median,
+            p99_ns: counts.lateness(0.99)?.clamp(median, latest) - median,
+            latest_ns: latest - median,
             within_ms: WITHIN.into_iter().map(share).collect(),
         })
     }
