@@ -124,8 +124,7 @@ pub fn ipv4(words: &[u32; IPV4]) -> Option<Datagram> {
         return None;
     }
     let mapped = |address| [0, 0, 0xffff_u32.to_be(), address];
-    let [.., a, b, c, d, e] = *words;
-    rtp(mapped(words[3]), mapped(words[4]), &[a, b, c, d, e], 20)
+    rtp(mapped(words[3]), mapped(words[4]), words.last_chunk()?, 20)
 }
 
 /// Reads the words from the IPv6 header on. `None`: as [`ipv4`].
@@ -138,8 +137,7 @@ pub fn ipv6(words: &[u32; IPV6]) -> Option<Datagram> {
     }
     let source = [words[2], words[3], words[4], words[5]];
     let destination = [words[6], words[7], words[8], words[9]];
-    let [.., a, b, c, d, e] = *words;
-    rtp(source, destination, &[a, b, c, d, e], 40)
+    rtp(source, destination, words.last_chunk()?, 40)
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ pub const fn span_index(nanos: u64) -> usize {
     if nanos < CUTS as u64 {
         return nanos as usize;
     }
-    let power = 63 - nanos.leading_zeros();
+    let power = nanos.ilog2();
     if power > LAST_POWER {
         return SPANS - 1;
     }
@@ -43,11 +43,12 @@ pub const fn span_bounds(index: usize) -> (u64, u64) {
 }
 
 /// Number of buckets for lateness.
-pub const LATENESS: usize = 4096;
+pub const LATENESS: usize = BUCKETS as usize;
+const BUCKETS: i64 = 4096;
 /// A bucket is 2^19 ns wide (0.52 ms): a shift finds it, no division.
 const WIDTH_BITS: u32 = 19;
 /// The bucket that begins with zero.
-const ZERO: i64 = LATENESS as i64 / 2;
+const ZERO: i64 = BUCKETS / 2;
 
 /// Bucket of a lateness of nanoseconds: 1.07 s to both sides of zero, what lies
 /// beyond in the outermost ones.
@@ -56,17 +57,17 @@ pub const fn lateness_index(nanos: i64) -> usize {
     let index = (nanos >> WIDTH_BITS) + ZERO;
     if index < 0 {
         0
-    } else if index >= LATENESS as i64 {
+    } else if index >= BUCKETS {
         LATENESS - 1
     } else {
-        bounded::<LATENESS>(index as usize)
+        bounded::<LATENESS>(index.cast_unsigned() as usize)
     }
 }
 
 /// The lateness in bucket `index`: from the first, below the second,
 /// nanoseconds. The outermost ones have no outer bound.
 pub const fn lateness_bounds(index: usize) -> (i64, i64) {
-    let low = (index as i64 - ZERO) << WIDTH_BITS;
+    let low = (index as u32 as i64 - ZERO) << WIDTH_BITS;
     let high = low + (1 << WIDTH_BITS);
     (if index == 0 { i64::MIN } else { low }, if index == LATENESS - 1 { i64::MAX } else { high })
 }

@@ -75,27 +75,34 @@ mod tests {
     use super::{Key, Settings};
     use bytemuck::Zeroable as _;
 
+    /// Name, settings, destination port, SSRC, whether such a packet is followed.
+    type Case<'a> = (&'a str, &'a dyn Fn() -> Settings, u16, u32, bool);
+
     #[test]
     fn filters_narrow_what_is_followed() {
-        let any = Settings::zeroed();
-        let mut ports = any;
-        ports.add_port(5004);
-        ports.add_port(65_535);
-        let ssrc = Settings { by_ssrc: 1, ssrc: 7, ..any };
-        let both = Settings { by_ssrc: 1, ssrc: 7, ..ports };
-        for (case, settings, port, ssrc, follow) in [
-            ("nothing asked for", any, 9, 9, true),
-            ("its port", ports, 5004, 9, true),
-            ("the last port", ports, 65_535, 9, true),
-            ("a neighbour's port", ports, 5005, 9, false),
-            ("the same bit of another word", ports, 5004 + 64, 9, false),
-            ("its SSRC", ssrc, 9, 7, true),
-            ("another SSRC", ssrc, 9, 8, false),
-            ("both", both, 5004, 7, true),
-            ("one of both", both, 5004, 8, false),
-        ] {
-            let key = Key { destination_port: port, ssrc, ..Key::default() };
-            assert_eq!(settings.follow(&key), follow, "{case}");
+        let any = Settings::zeroed;
+        let ports = || {
+            let mut settings = any();
+            settings.add_port(5004);
+            settings.add_port(65_535);
+            settings
+        };
+        let ssrc = || Settings { by_ssrc: 1, ssrc: 7, ..any() };
+        let both = || Settings { by_ssrc: 1, ssrc: 7, ..ports() };
+        let cases: &[Case] = &[
+            ("nothing asked for", &any, 9, 9, true),
+            ("its port", &ports, 5004, 9, true),
+            ("the last port", &ports, 65_535, 9, true),
+            ("a neighbour's port", &ports, 5005, 9, false),
+            ("the same bit of another word", &ports, 5004 + 64, 9, false),
+            ("its SSRC", &ssrc, 9, 7, true),
+            ("another SSRC", &ssrc, 9, 8, false),
+            ("both", &both, 5004, 7, true),
+            ("one of both", &both, 5004, 8, false),
+        ];
+        for (case, settings, destination_port, ssrc, follow) in cases {
+            let key = Key { destination_port: *destination_port, ssrc: *ssrc, ..Key::default() };
+            assert_eq!(settings().follow(&key), *follow, "{case}");
         }
     }
 }

@@ -197,7 +197,9 @@ mod tests {
 
     fn stats(packets: &[Packet], rate: u32) -> Box<Stats> {
         let mut stats = Box::new(Stats::zeroed());
-        packets.iter().for_each(|packet| stats.arrive(packet, rate));
+        for packet in packets {
+            stats.arrive(packet, rate);
+        }
         stats
     }
 
@@ -243,7 +245,7 @@ mod tests {
                 at.push((last.0 + gap, last.1 + ticks));
             }
             let packets: Vec<Packet> = (0u16..).zip(&at).map(|(number, (arrival, ticks))| {
-                packet(first.0.wrapping_add(number), first.1.wrapping_add(*ticks as u32), *arrival)
+                packet(first.0.wrapping_add(number), first.1.wrapping_add_signed(*ticks as i32), *arrival)
             }).collect();
             let (stats, model) = (stats(&packets, 90_000), model(&at, 90_000.0));
             // Due times are rounded down to a nanosecond.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// Quantiles of a histogram of spans, nanoseconds. Each is the middle of its
 /// bucket, at most 3 % from the span itself; the maximum is exact.
+#[expect(clippy::struct_field_names, reason = "figures in JSON name their unit")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Spans {
     /// Half of the spans are no longer.
@@ -39,7 +40,7 @@ impl Counts {
 
     /// Adds another's, moved by `shift` buckets; the outermost take what would leave.
     pub fn add(&mut self, other: &Self, shift: i64) {
-        let last = self.counts.len() as i64 - 1;
+        let last = i64::from(self.counts.len() as u32) - 1;
         for (index, count) in (0i64..).zip(&other.counts) {
             self.counts[(index + shift).clamp(0, last).unsigned_abs() as usize] += count;
         }
@@ -73,8 +74,8 @@ impl Counts {
 
     /// How many buckets the median of lateness lies from zero.
     pub fn median_shift(&self) -> i64 {
-        let zero = lateness_index(0) as i64;
-        self.bucket(0.5).map_or(0, |median| median as i64 - zero)
+        let zero = i64::from(lateness_index(0) as u32);
+        self.bucket(0.5).map_or(0, |median| i64::from(median as u32) - zero)
     }
 
     /// The share (0 to 1) of lateness within `nanos` of `centre`. A bucket that lies
@@ -111,13 +112,17 @@ mod tests {
 
     fn spans(values: &[u64]) -> Counts {
         let mut counts = [0; SPANS];
-        values.iter().for_each(|value| count(&mut counts[span_index(*value)]));
+        for value in values {
+            count(&mut counts[span_index(*value)]);
+        }
         Counts::of(&counts)
     }
 
     fn lateness(values: &[i64]) -> Counts {
         let mut counts = [0; LATENESS];
-        values.iter().for_each(|value| count(&mut counts[lateness_index(*value)]));
+        for value in values {
+            count(&mut counts[lateness_index(*value)]);
+        }
         Counts::of(&counts)
     }
 

@@ -81,9 +81,9 @@ impl Program {
             .map_max_entries("STREAMS", options.streams)
             .map_max_entries("PLACES", options.streams)
             .load(OBJECT)
-            .map_err(|error| match [libc::ENOMEM, libc::E2BIG].iter().any(|no| is_errno(&error, *no)) {
-                true => WatchError::Memory(options.streams),
-                false => LoadError::of_object(error).into(),
+            .map_err(|error| {
+                let full = [libc::ENOMEM, libc::E2BIG].iter().any(|errno| is_errno(&error, *errno));
+                if full { WatchError::Memory(options.streams) } else { LoadError::of_object(error).into() }
             })?;
         let maps = Maps::open(&mut ebpf, &settings)?;
         Ok(Self { ebpf, maps })
@@ -204,12 +204,11 @@ fn attach_tc(program: &mut SchedClassifier, link: &Link) -> Result<(Held, Option
     let refused = |error: AttachError| Refusal::Kernel(error.to_string());
     let Hung { link: hung, undo, .. } =
         hang_program(program, link, TcAttachType::Ingress, Undo::default()).map_err(refused)?;
-    let guard = match undo.is_empty() {
-        true => None,
-        false => {
-            let source = |source| AttachError::Guard { interface: link.name.clone(), source };
-            Some(Guard::start(&undo).map_err(source).map_err(refused)?)
-        }
+    let guard = if undo.is_empty() {
+        None
+    } else {
+        let source = |source| AttachError::Guard { interface: link.name.clone(), source };
+        Some(Guard::start(&undo).map_err(source).map_err(refused)?)
     };
     Ok((Held::Tc { _link: hung }, guard))
 }

@@ -132,13 +132,15 @@ mod tests {
     use super::{End, Options};
     use std::time::{Duration, Instant};
 
+    /// Name, options, looks (packets that came, milliseconds), whether it ends.
+    type Case<'a> = (&'a str, &'a Options, &'a [(u64, u64)], bool);
+
     #[test]
     fn it_ends_when_it_is_enough() {
         let second = Some(Duration::from_secs(1));
         let time = Options { time: second, ..Options::default() };
         let packets = Options { packets: Some(3), ..Options::default() };
         let idle = Options { idle: second, ..Options::default() };
-        type Case<'a> = (&'a str, &'a Options, &'a [(u64, u64)], bool);
         let cases: &[Case] = &[
             ("nothing asked for", &Options::default(), &[(0, 0), (5, 100_000)], false),
             ("time left", &time, &[(0, 999)], false),

@@ -240,7 +240,7 @@ impl Lateness {
 
 /// Adds streams up.
 #[derive(Debug)]
-pub struct Sum {
+struct Sum {
     streams: usize,
     counts: Packets,
     gaps: Counts,
@@ -256,7 +256,7 @@ pub struct Sum {
 
 impl Sum {
     /// Of none.
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self {
             streams: 0,
             counts: Packets::default(),
@@ -272,7 +272,7 @@ impl Sum {
     }
 
     /// Adds `stream`, of which `view` is the view.
-    pub fn add(&mut self, stream: &Stream, view: &View) {
+    fn add(&mut self, stream: &Stream, view: &View) {
         let stats = &stream.stats;
         self.streams += 1;
         self.counts.add(&view.counts);
@@ -290,7 +290,7 @@ impl Sum {
     }
 
     /// The sum.
-    pub fn total(&self) -> Total {
+    fn total(&self) -> Total {
         let times = Times {
             longest_burst: self.longest_burst,
             interarrival: self.gaps.spans(self.max_gap),
