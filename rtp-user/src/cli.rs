@@ -80,64 +80,7 @@ pub enum Command {
         watch: bool,
     },
     /// Follow the RTP that arrives on an interface: losses, jitter, bursts
-    Watch(Watch),
-}
-
-/// Options of `krtp watch`.
-#[derive(Args, Debug)]
-pub struct Watch {
-    /// The interface
-    #[arg(value_name = "IFACE")]
-    pub interface: String,
-    /// Follow this destination port only; may be given more than once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Vec<u16>,
-    /// Follow this SSRC only, decimal or 0x…
-    #[arg(long, value_name = "X", value_parser = parse_number)]
-    pub ssrc: Option<u32>,
-    /// Clock rate of a payload type that has none of its own; may be given more than once
-    #[arg(long, value_name = "PT=HZ", value_parser = watch::parse_clock_rate)]
-    pub clock_rate: Vec<(u8, u32)>,
-    /// Where the program runs
-    #[arg(long, value_enum, default_value_t)]
-    pub mode: watch::Mode,
-    /// Drop what is followed: a sink that costs almost nothing
-    #[arg(long)]
-    pub drop: bool,
-    /// How many streams there is room for (20 KiB each)
-    #[arg(long, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub streams: u32,
-    /// End after this time
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub r#for: Option<Duration>,
-    /// End when so many packets have come
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub packets: Option<u64>,
-    /// End when nothing has come for so long, once something has
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub idle: Option<Duration>,
-    /// Report as one JSON object at the end
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl Watch {
-    /// The options.
-    pub fn options(self) -> watch::Options {
-        watch::Options {
-            interface: self.interface,
-            mode: self.mode,
-            ports: self.port,
-            ssrc: self.ssrc,
-            clock_rates: self.clock_rate,
-            streams: self.streams,
-            drop: self.drop,
-            time: self.r#for,
-            packets: self.packets,
-            idle: self.idle,
-            json: self.json,
-        }
-    }
+    Watch(Box<watch::Arguments>),
 }
 
 /// Options of `krtp stream`.
@@ -358,7 +301,7 @@ fn parse_pace(text: &str) -> Result<Pace, String> {
 }
 
 /// `90`, `90.5`, `1:30`, `1:02:03.5` or `1500ms`.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let wrong = || "give seconds, M:S, H:M:S or milliseconds: 90, 1:30, 0:01:30.5, 1500ms".to_owned();
     if let Some(milliseconds) = text.strip_suffix("ms") {
         return milliseconds.parse().map(Duration::from_millis).map_err(|_| wrong());
@@ -410,7 +353,7 @@ fn parse_loop(text: &str) -> Result<u64, String> {
     }
 }
 
-fn parse_number(text: &str) -> Result<u32, String> {
+pub(crate) fn parse_number(text: &str) -> Result<u32, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(hex) => u32::from_str_radix(hex, 16),
         None => text.parse(),

@@ -3,6 +3,7 @@
 //! The kernel side counts and measures, packet by packet (`rtp_common::watch`);
 //! this side says what is wanted, attaches the program, and reads.
 
+mod arguments;
 mod clocks;
 mod histogram;
 pub mod load;
@@ -10,7 +11,7 @@ mod maps;
 mod text;
 pub mod view;
 
-pub use clocks::parse as parse_clock_rate;
+pub use arguments::Arguments;
 pub use load::{Mode, Program, WatchError};
 
 use crate::{
