@@ -14,3 +14,4 @@ pub mod header;
 pub mod notes;
 pub mod reason;
 pub mod timeline;
+pub mod watch;

@@ -6,6 +6,7 @@ use crate::{
     net::qdisc::Kind,
     pace::OnLate,
     stream::{EngineChoice, Options, Pace},
+    watch,
 };
 use anyhow::{Context, Result, bail, ensure};
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -78,6 +79,8 @@ pub enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// Follow the RTP that arrives on an interface: losses, jitter, bursts
+    Watch(Box<watch::Arguments>),
 }
 
 /// Options of `krtp stream`.
@@ -298,7 +301,7 @@ fn parse_pace(text: &str) -> Result<Pace, String> {
 }
 
 /// `90`, `90.5`, `1:30`, `1:02:03.5` or `1500ms`.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let wrong = || "give seconds, M:S, H:M:S or milliseconds: 90, 1:30, 0:01:30.5, 1500ms".to_owned();
     if let Some(milliseconds) = text.strip_suffix("ms") {
         return milliseconds.parse().map(Duration::from_millis).map_err(|_| wrong());
@@ -350,7 +353,7 @@ fn parse_loop(text: &str) -> Result<u64, String> {
     }
 }
 
-fn parse_number(text: &str) -> Result<u32, String> {
+pub(crate) fn parse_number(text: &str) -> Result<u32, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(hex) => u32::from_str_radix(hex, 16),
         None => text.parse(),

@@ -9,7 +9,10 @@ mod reading;
 mod text;
 mod view;
 
-use crate::{net::netlink::Netlink, print::print};
+use crate::{
+    net::netlink::Netlink,
+    print::{print, redraw},
+};
 use anyhow::Result;
 use reading::Reading;
 use std::{
@@ -24,12 +27,6 @@ use view::View;
 const GLANCE: Duration = Duration::from_millis(200);
 /// Between two readings of `--watch`.
 const WATCH: Duration = Duration::from_secs(1);
-
-/// The cursor to the upper left corner.
-const HOME: &str = "\x1b[H";
-/// Clears from the cursor to the end of the line, of the screen.
-const CLEAR_LINE: &str = "\x1b[K";
-const CLEAR_REST: &str = "\x1b[J";
 
 /// Shows the flows: once, or (`watch`) each second until Ctrl-C; for people,
 /// or (`json`) as one line of JSON, an array of objects.
@@ -79,24 +76,13 @@ fn render(views: &[View], json: bool) -> Result<String> {
     Ok(blocks.join("\n"))
 }
 
-/// `text` over what stands on the terminal, without a flicker.
-fn redraw(text: &str) -> String {
-    let lines = text.replace('\n', &format!("{CLEAR_LINE}\n"));
-    format!("{HOME}{lines}{CLEAR_REST}")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{redraw, render};
+    use super::render;
 
     #[test]
     fn no_flows_are_an_answer() {
         assert_eq!(render(&[], true).expect("it renders"), "[]\n");
         assert_eq!(render(&[], false).expect("it renders"), "no flows of the kernel engine\n");
-    }
-
-    #[test]
-    fn a_shorter_screen_leaves_nothing_of_the_longer_one() {
-        assert_eq!(redraw("a\nb\n"), "\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J");
     }
 }

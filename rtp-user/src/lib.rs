@@ -17,3 +17,4 @@ pub mod schedule;
 pub mod sdp;
 pub mod stop;
 pub mod stream;
+pub mod watch;

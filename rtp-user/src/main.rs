@@ -10,7 +10,7 @@ use krtp::{
     net::{netlink::Netlink, qdisc},
     probe,
     stop::Stop,
-    stream,
+    stream, watch,
 };
 use std::{io::IsTerminal as _, process::ExitCode};
 
@@ -59,6 +59,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             let arguments: Vec<_> = std::env::args_os().collect();
             stream(options.json, &options.all(&arguments)?).await
         }
+        Command::Watch(options) => watch(&options.options()).await,
         Command::Flows { json, watch } => flows::run(json, watch).await.map(|()| ExitCode::SUCCESS),
     }
 }
@@ -71,6 +72,13 @@ async fn attach(interface: &str, flows: u32, qdisc: Option<qdisc::Kind>) -> Resu
         Ok(_) => println!("{interface}: attached, room for {flows} flows"),
         Err(why) => println!("{interface}: attached without a segmenter ({why}), room for {flows} flows"),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn watch(options: &watch::Options) -> Result<ExitCode> {
+    let stop = Stop::default();
+    stop.at_signals().context("cannot listen to signals")?;
+    watch::run(options, &stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 

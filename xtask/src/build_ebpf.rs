@@ -21,30 +21,47 @@ pub struct Options {
     check: bool,
 }
 
-const OBJECT: &str = "rtp-user/object/krtp.bpf.o";
-const RECORD: &str = "rtp-user/object/krtp.bpf.o.txt";
+/// The binaries of `rtp-ebpf`: the program that sends, and the one that watches.
+const BINARIES: &[&str] = &["krtp", "krtp-watch"];
+/// Where their objects lie, each with its record beside it.
+const DIRECTORY: &str = "rtp-user/object";
 
 /// BTF is made from the profile's debug information; v3 has the atomics and 32-bit jumps of Linux 5.12 and later.
 const FLAGS: &[&str] = &["-Ctarget-cpu=v3", "-Clinker=bpf-linker", "-Clink-arg=--btf"];
+
+/// One object, as it lies in the repository and as it was built.
+struct Object {
+    /// Its path in the repository.
+    path: String,
+    bytes: Vec<u8>,
+    /// What stands beside it.
+    record: String,
+}
 
 /// Builds, then installs or compares.
 pub fn run(options: &Options) -> Result<()> {
     setup::ensure(&[Group::Object])?;
     let toolchain = Toolchain::ensure()?;
-    println!("Building the object from source …");
-    let built = build(&toolchain)?;
-    let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    let record = record(&bytes, &toolchain);
-    if options.check { compare(&bytes, &record) } else { install(&bytes, &record) }
+    println!("Building the objects from source …");
+    build(&toolchain)?;
+    for binary in BINARIES {
+        let object = Object::read(&strip(binary)?, binary, &toolchain)?;
+        if options.check { object.compare()? } else { object.install()? }
+    }
+    Ok(())
 }
 
-/// Builds and strips; says where the object is.
-fn build(toolchain: &Toolchain) -> Result<PathBuf> {
-    let target = places::target()?.join("ebpf");
+/// Builds every binary.
+fn build(toolchain: &Toolchain) -> Result<()> {
     let mut cargo = command(toolchain, toolchain::CARGO)?;
-    process::run(cargo.args(["build", "--release", "--locked", "--quiet"]).args(BPF_TARGET))?;
-    let linked = target.join("bpfel-unknown-none/release/krtp");
-    let object = target.join("krtp.bpf.o");
+    process::run(cargo.args(["build", "--release", "--locked", "--quiet"]).args(BPF_TARGET))
+}
+
+/// Strips a binary; says where the object is.
+fn strip(binary: &str) -> Result<PathBuf> {
+    let target = places::target()?.join("ebpf");
+    let linked = target.join("bpfel-unknown-none/release").join(binary);
+    let object = target.join(format!("{binary}.bpf.o"));
     // DWARF is five sixths of the object, and nobody reads it: the kernel and bpftool read BTF, which stays.
     let objcopy = Toolchain::llvm_tool("llvm-objcopy");
     process::run(Command::new(objcopy).arg("--strip-debug").args([&linked, &object]))?;
@@ -86,18 +103,51 @@ fn is_foreign(name: &str) -> bool {
         || name == "LD_LIBRARY_PATH"
 }
 
-fn install(bytes: &[u8], record: &str) -> Result<()> {
-    let (object, beside) = (places::root().join(OBJECT), places::root().join(RECORD));
-    // An unchanged file keeps its time, so that krtp is not built again for nothing.
-    let unchanged = fs::read(&object).is_ok_and(|old| old == bytes);
-    if !unchanged {
-        write(&object, bytes)?;
+impl Object {
+    fn read(built: &Path, binary: &str, toolchain: &Toolchain) -> Result<Self> {
+        let bytes = fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
+        let record = record(&bytes, toolchain);
+        Ok(Self { path: format!("{DIRECTORY}/{binary}.bpf.o"), bytes, record })
     }
-    if !unchanged || !beside.exists() {
-        write(&beside, record.as_bytes())?;
+
+    /// Where what was built is recorded.
+    fn record_path(&self) -> String {
+        format!("{}.txt", self.path)
     }
-    print!("{OBJECT}: {}\n{record}", if unchanged { "unchanged" } else { "written" });
-    Ok(())
+
+    fn install(&self) -> Result<()> {
+        let (object, beside) = (places::root().join(&self.path), places::root().join(self.record_path()));
+        // An unchanged file keeps its time, so that krtp is not built again for nothing.
+        let unchanged = fs::read(&object).is_ok_and(|old| old == self.bytes);
+        if !unchanged {
+            write(&object, &self.bytes)?;
+        }
+        if !unchanged || !beside.exists() {
+            write(&beside, self.record.as_bytes())?;
+        }
+        print!("{}: {}\n{}", self.path, if unchanged { "unchanged" } else { "written" }, self.record);
+        Ok(())
+    }
+
+    fn compare(&self) -> Result<()> {
+        let path = &self.path;
+        let committed = fs::read(places::root().join(path)).with_context(|| format!("cannot read {path}"))?;
+        if committed == self.bytes {
+            print!("{path} is what the source builds\n{}", self.record);
+            return Ok(());
+        }
+        let beside = fs::read_to_string(places::root().join(self.record_path()));
+        let builder = beside.as_deref().ok().and_then(|text| text.lines().nth(1));
+        bail!(
+            "{path} is not what the source builds\n\
+             committed:  {}\n            {}\n\
+             built here: {}\n\
+             Run `cargo xtask build-ebpf` and commit {DIRECTORY}/ together with the change.",
+            summary(&committed),
+            builder.unwrap_or("built by nobody knows what: there is no record beside it"),
+            self.record.trim_end().replace('\n', "\n            "),
+        )
+    }
 }
 
 /// Whole or not at all: another build may be embedding the file at this moment.
@@ -105,25 +155,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let beside = path.with_extension("new");
     let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     written.with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn compare(bytes: &[u8], record: &str) -> Result<()> {
-    let committed = fs::read(places::root().join(OBJECT)).with_context(|| format!("cannot read {OBJECT}"))?;
-    if committed == bytes {
-        print!("{OBJECT} is what the source builds\n{record}");
-        return Ok(());
-    }
-    let beside = fs::read_to_string(places::root().join(RECORD));
-    let builder = beside.as_deref().ok().and_then(|text| text.lines().nth(1));
-    bail!(
-        "{OBJECT} is not what the source builds\n\
-         committed:  {}\n            {}\n\
-         built here: {}\n\
-         Run `cargo xtask build-ebpf` and commit rtp-user/object/ together with the change.",
-        summary(&committed),
-        builder.unwrap_or("built by nobody knows what: there is no record beside it"),
-        record.trim_end().replace('\n', "\n            "),
-    )
 }
 
 fn summary(bytes: &[u8]) -> String {

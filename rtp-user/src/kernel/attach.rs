@@ -12,7 +12,7 @@ use crate::net::netlink::{Link, Netlink, NetlinkError};
 use aya::{
     Ebpf,
     programs::{
-        LinkOrder, ProgramError, TcAttachType,
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType,
         tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcError, qdisc_add_clsact},
     },
     util::KernelVersion,
@@ -32,10 +32,12 @@ pub enum AttachError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// It loads, but the interface does not take it.
-    #[error("cannot attach to the egress of {interface}: {source}")]
+    #[error("cannot attach to the {direction} of {interface}: {source}")]
     Attach {
         /// The interface.
         interface: String,
+        /// `ingress` or `egress`.
+        direction: &'static str,
         /// The kernel's answer.
         source: ProgramError,
     },
@@ -91,6 +93,14 @@ impl Hook {
             Self::Clsact => "clsact",
         }
     }
+
+    /// What it is called where packets come in.
+    pub fn ingress(self) -> &'static str {
+        match self {
+            Self::Tcx => "TC ingress (tcx)",
+            Self::Clsact => "TC ingress (clsact)",
+        }
+    }
 }
 
 /// The program, ready for flows on one interface.
@@ -110,7 +120,7 @@ pub struct Attachment {
 }
 
 /// What [`hang`] made.
-pub(super) struct Hung {
+pub struct Hung {
     /// Detaches on drop.
     pub link: SchedClassifierLink,
     /// How to take away what the kernel would keep.
@@ -197,7 +207,17 @@ fn usable(link: &Link, segmenter: Option<Link>) -> Result<u32, String> {
 
 /// Attaches the program in front of all others, so that they see packets with
 /// their headers; whatever it does not redirect or drop goes on to them.
-pub(super) fn hang(object: &mut Object, link: &Link, mut undo: Undo) -> Result<Hung, AttachError> {
+pub(super) fn hang(object: &mut Object, link: &Link, undo: Undo) -> Result<Hung, AttachError> {
+    hang_program(object.program(EGRESS)?, link, TcAttachType::Egress, undo)
+}
+
+/// Attaches `program` to `link` in front of all others.
+pub fn hang_program(
+    program: &mut SchedClassifier,
+    link: &Link,
+    direction: TcAttachType,
+    mut undo: Undo,
+) -> Result<Hung, AttachError> {
     let interface = link.name.clone();
     let options = match Hook::of_this_kernel() {
         Hook::Tcx => TcAttachOptions::TcxOrder(LinkOrder::first()),
@@ -211,22 +231,21 @@ pub(super) fn hang(object: &mut Object, link: &Link, mut undo: Undo) -> Result<H
             Err(source) => return Err(AttachError::Clsact { interface, source }),
         }
     }
-    let program = object.program(EGRESS)?;
-    let attached = program
-        .attach_with_options(&interface, TcAttachType::Egress, options)
-        .and_then(|id| program.take_link(id));
+    let attached =
+        program.attach_with_options(&interface, direction, options).and_then(|id| program.take_link(id));
     let hung = match attached {
         Ok(hung) => hung,
         Err(source) => {
             if made_clsact && let Ok(socket) = Undo::socket() {
                 Undo::default().clsact(link.index).run(socket);
             }
-            return Err(AttachError::Attach { interface, source });
+            let direction = if direction == TcAttachType::Ingress { "ingress" } else { "egress" };
+            return Err(AttachError::Attach { interface, direction, source });
         }
     };
     if Hook::of_this_kernel() == Hook::Clsact {
         if let (Ok(priority), Ok(handle)) = (hung.priority(), hung.handle()) {
-            undo = undo.filter(link.index, priority, handle.into());
+            undo = undo.filter(link.index, direction, priority, handle.into());
         }
         if made_clsact {
             undo = undo.clsact(link.index);

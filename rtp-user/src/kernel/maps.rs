@@ -41,7 +41,7 @@ pub enum MapError {
 
 /// An array map in our address space.
 #[derive(Debug)]
-struct Shared<T> {
+pub(crate) struct Shared<T> {
     memory: MmapRaw,
     data: MapData,
     len: u32,
@@ -49,7 +49,8 @@ struct Shared<T> {
 }
 
 impl<T> Shared<T> {
-    fn open(map: Map, name: &'static str) -> Result<Self, MapError> {
+    /// Maps `map`, an array of `T`.
+    pub(crate) fn open(map: Map, name: &'static str) -> Result<Self, MapError> {
         let Map::Array(data) = map else {
             return Err(MapError::Shape(name));
         };
@@ -69,7 +70,7 @@ impl<T> Shared<T> {
 
     /// Where entry `index` lies. The program writes there at any time: go
     /// through volatile or atomic accesses only.
-    fn entry(&self, index: u32) -> *mut T {
+    pub(crate) fn entry(&self, index: u32) -> *mut T {
         assert!(index < self.len, "slot {index} of {}", self.len);
         // SAFETY: in bounds, as just checked.
         unsafe { self.memory.as_mut_ptr().cast::<T>().add(index as usize) }

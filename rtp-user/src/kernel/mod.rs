@@ -2,7 +2,7 @@
 //! them on the host (nothing, unless it was pinned on purpose).
 
 pub mod attach;
-mod guard;
+pub(crate) mod guard;
 pub mod maps;
 pub mod object;
 pub mod pins;

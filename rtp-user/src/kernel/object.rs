@@ -43,6 +43,23 @@ pub enum LoadError {
     Map(#[from] MapError),
 }
 
+impl LoadError {
+    /// What the kernel said to an object.
+    pub fn of_object(error: EbpfError) -> Self {
+        if is_errno(&error, libc::EPERM) { Self::Privilege } else { Self::Kernel(error) }
+    }
+
+    /// What it said to the program `name`.
+    pub fn of_program(name: &'static str, source: ProgramError) -> Self {
+        match &source {
+            ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(libc::EPERM) => {
+                Self::Privilege
+            }
+            _ => Self::Verifier { name, source },
+        }
+    }
+}
+
 /// The loaded object: its programs, and its maps as shared memory.
 #[derive(Debug)]
 pub struct Object {
@@ -70,9 +87,7 @@ impl Object {
             .map_max_entries("FLOWS", flows)
             .map_max_entries("NOTES", flows)
             .load(OBJECT)
-            .map_err(
-                |error| if is_permission(&error) { LoadError::Privilege } else { LoadError::Kernel(error) },
-            )?;
+            .map_err(LoadError::of_object)?;
         verify(&mut ebpf, EGRESS)?;
         verify(&mut ebpf, FLOW)?;
         place(&mut ebpf)?;
@@ -113,20 +128,15 @@ fn place(ebpf: &mut Ebpf) -> Result<(), LoadError> {
 
 /// Has the kernel verify and load a program.
 fn verify(ebpf: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
-    program(ebpf, name)?.load().map_err(|source| match &source {
-        ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(libc::EPERM) => {
-            LoadError::Privilege
-        }
-        _ => LoadError::Verifier { name, source },
-    })
+    program(ebpf, name)?.load().map_err(|source| LoadError::of_program(name, source))
 }
 
-/// Whether the kernel's answer, somewhere down the chain, was EPERM.
-fn is_permission(error: &EbpfError) -> bool {
+/// Whether the kernel's answer, somewhere down the chain, was `errno`.
+pub fn is_errno(error: &EbpfError, errno: i32) -> bool {
     let mut error: Option<&dyn std::error::Error> = Some(error);
     while let Some(this) = error {
         if let Some(io) = this.downcast_ref::<std::io::Error>()
-            && io.raw_os_error() == Some(libc::EPERM)
+            && io.raw_os_error() == Some(errno)
         {
             return true;
         }

@@ -25,7 +25,10 @@ use crate::net::{
 };
 use aya::{
     maps::{Map, MapData},
-    programs::links::{FdLink, PinnedLink},
+    programs::{
+        TcAttachType,
+        links::{FdLink, PinnedLink},
+    },
 };
 use rustix::fs::{FlockOperation, flock};
 use std::{
@@ -326,7 +329,7 @@ pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachErro
         let markers = pins.markers();
         let numbers = markers.iter().find_map(|name| name.strip_prefix("filter-")?.split_once('-'));
         if let Some((Ok(priority), Ok(handle))) = numbers.map(|(a, b)| (a.parse(), b.parse())) {
-            undo = undo.filter(link.index, priority, handle);
+            undo = undo.filter(link.index, TcAttachType::Egress, priority, handle);
         }
         if markers.iter().any(|name| name == "clsact") {
             undo = undo.clsact(link.index);

@@ -3,6 +3,7 @@
 //! process that may not allocate ([`super::guard`]).
 
 use super::qdisc::{MARK_LEN, Record};
+use aya::programs::TcAttachType;
 use rtnetlink::{
     packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage},
     packet_route::{
@@ -63,10 +64,12 @@ impl Undo {
         self
     }
 
-    /// Removes our clsact filter of `interface`'s egress.
+    /// Removes our clsact filter of `interface`'s egress or ingress.
     #[must_use]
-    pub fn filter(mut self, interface: u32, priority: u16, handle: u32) -> Self {
-        let mut message = egress(interface, TcHandle::MIN_EGRESS);
+    pub fn filter(mut self, interface: u32, direction: TcAttachType, priority: u16, handle: u32) -> Self {
+        let ingress = direction == TcAttachType::Ingress;
+        let minor = if ingress { TcHandle::MIN_INGRESS } else { TcHandle::MIN_EGRESS };
+        let mut message = filters(interface, minor);
         message.header.handle = handle.into();
         // tcm_info: priority, and the protocol in network order (ETH_P_ALL).
         message.header.info = (u32::from(priority) << 16) | u32::from(3u16.to_be());
@@ -78,7 +81,7 @@ impl Undo {
     #[must_use]
     pub fn clsact(mut self, interface: u32) -> Self {
         for minor in [TcHandle::MIN_INGRESS, TcHandle::MIN_EGRESS] {
-            let dump = RouteNetlinkMessage::GetTrafficFilter(egress(interface, minor));
+            let dump = RouteNetlinkMessage::GetTrafficFilter(filters(interface, minor));
             self.steps.push(Step::EndIfAnyFilter(request(dump, NLM_F_DUMP)));
         }
         let mut message = TcMessage::with_index(interface.cast_signed());
@@ -163,7 +166,7 @@ fn put_back(socket: impl AsFd, descriptor: BorrowedFd<'_>, record: &Record) {
     record.remove();
 }
 
-fn egress(interface: u32, minor: u16) -> TcMessage {
+fn filters(interface: u32, minor: u16) -> TcMessage {
     let mut message = TcMessage::with_index(interface.cast_signed());
     message.header.family = AddressFamily::Unspec;
     message.header.parent = TcHandle { major: u16::MAX, minor };
