@@ -50,5 +50,8 @@ fn files_of_different_kinds_are_no_flow() {
     let names = [film, raw].map(|path| path.to_str().expect("a name").to_owned());
     let to = ["--to", "198.18.0.2:5004", "--pt", "96", "--clock-rate", "90000", "--payload", "1316"];
     let ended = net.stream(&[&[&*names[0], &*names[1]], &to[..], &["--pace", "1000000"]].concat());
-    assert!(ended.failure().contains("a.ts and ") && ended.failure().contains("cannot be one flow"), "{ended:?}");
+    assert!(
+        ended.failure().contains("a.ts and ") && ended.failure().contains("cannot be one flow"),
+        "{ended:?}"
+    );
 }
