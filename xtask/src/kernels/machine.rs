@@ -23,7 +23,7 @@ const END: &str = "\ntouch /mnt/done\necho o > /proc/sysrq-trigger\nsleep 60\n";
 /// How often its results are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long the host's end may take to open its socket.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What to run on which kernel.
 #[derive(Debug)]
@@ -94,15 +94,15 @@ impl Machine<'_> {
 
     /// Shares `directory` with the machine as `tag`.
     fn share(&self, tag: &str, directory: &Path, cache: &str) -> Result<Running> {
+        let socket = self.socket(tag);
         let mut command = Command::new(FILES);
-        // A socket's path must be short: it is relative.
-        command.current_dir(&self.place).arg(format!("--socket-path={tag}.sock"));
+        command.current_dir(&self.place).arg(format!("--socket-path={socket}"));
         command.arg("-o").arg(format!("source={}", directory.display()));
         command.args(["-o", &format!("cache={cache}"), "-o", "sandbox=chroot", "-o", "log_level=err"]);
         command.stderr(File::create(self.place.join(format!("{tag}.log")))?);
         let running = Running::start(&mut command)?;
         let deadline = Instant::now() + PATIENCE;
-        while !self.place.join(format!("{tag}.sock")).exists() {
+        while !self.place.join(&socket).exists() {
             if Instant::now() > deadline {
                 bail!(
                     "`{}` opens no socket: see {tag}.log in {}",
@@ -113,6 +113,12 @@ impl Machine<'_> {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(running)
+    }
+
+    /// Relative to its place, since a socket's path must be short; and no other machine's, since virtiofsd locks a file
+    /// of that name.
+    fn socket(&self, tag: &str) -> String {
+        format!("{}-{tag}-{}.sock", self.kernel.series.name(), std::process::id())
     }
 
     fn qemu(&self, initrd: &Path) -> Result<Command> {
@@ -128,7 +134,7 @@ impl Machine<'_> {
         qemu.arg("-object").arg(format!("memory-backend-memfd,id=memory,size={MEMORY},share=on"));
         qemu.args(["-numa", "node,memdev=memory"]);
         for tag in ["host", "results"] {
-            qemu.arg("-chardev").arg(format!("socket,id={tag},path={tag}.sock"));
+            qemu.arg("-chardev").arg(format!("socket,id={tag},path={}", self.socket(tag)));
             qemu.arg("-device").arg(format!("vhost-user-fs-pci,chardev={tag},tag={tag}"));
         }
         qemu.args(["-nic", "none", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
