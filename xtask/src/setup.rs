@@ -28,6 +28,8 @@ pub enum Group {
     Test,
     /// QEMU, and what unpacks Debian's kernels for it
     Kernels,
+    /// Senders that the bench compares krtp with, beside those of the tests
+    Bench,
 }
 
 const DEMO: &[Need] = &[need("iproute2", "ip")];
@@ -73,13 +75,15 @@ const KERNELS: &[Need] = &[
     need("xz-utils", "xz"),
 ];
 
+const BENCH: &[Need] = &[need("multicat", "multicat")];
+
 const fn need(package: &'static str, sign: &'static str) -> Need {
     Need { package, sign }
 }
 
 /// Sets up, and says so.
 pub fn run(options: &Options) -> Result<()> {
-    let all = [Group::Demo, Group::Object, Group::Lint, Group::Test, Group::Kernels];
+    let all = [Group::Demo, Group::Object, Group::Lint, Group::Test, Group::Kernels, Group::Bench];
     let groups = if options.groups.is_empty() { &all[..] } else { &options.groups };
     ensure(groups)?;
     println!("setup: all is there");
@@ -101,6 +105,7 @@ pub fn ensure(groups: &[Group]) -> Result<()> {
             }
             Group::Test => packages::ensure("test", TEST)?,
             Group::Kernels => packages::ensure("kernels", KERNELS)?,
+            Group::Bench => packages::ensure("bench", BENCH)?,
         }
     }
     Ok(())

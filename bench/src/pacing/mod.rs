@@ -115,16 +115,14 @@ fn measure(
         Ok(command) => command,
         Err(error) => return Ok(without(format!("{error:#}"))),
     };
-    let receiver = Receiver::start(socket)?;
+    let listener = Receiver::start(socket)?;
     let cost = cost::of(&mut command);
     // What the sender handed over may still wait in a qdisc.
     thread::sleep(DRAIN);
-    let received = receiver.finish()?;
+    let received = listener.finish()?;
     let figures = match &cost {
         Err(error) => Err(format!("{error:#}")),
-        Ok((false, _)) => {
-            Err(format!("it failed: {}", last_words(&way.scratch.join(format!("{}.log", row.key)))))
-        }
+        Ok((false, _)) => Err(format!("it failed: {}", last_words(&row.log(way)))),
         Ok((true, _)) => delivery::packets(&received, row.carries, file)
             .map_err(|error| format!("{error:#}"))
             .and_then(|packets| Figures::of(&packets).ok_or_else(|| "too few packets".to_owned())),

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn packets_come_with_their_times() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let receiver = Receiver::start(&socket).unwrap();
+        let listener = Receiver::start(&socket).unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = socket.local_addr().unwrap();
         let apart = Duration::from_millis(20);
@@ -133,7 +133,7 @@ mod tests {
             thread::sleep(apart);
         }
         sender.send_to(b"not RTP", to).unwrap();
-        let received = receiver.finish().unwrap();
+        let received = listener.finish().unwrap();
         assert_eq!((received.packets.len(), received.strange), (2, 1));
         let [first, second] = &received.packets[..] else { unreachable!() };
         assert_eq!(first.payload, b"payload");

@@ -1,10 +1,11 @@
 //! The senders that are compared: each streams the whole file, once, at its own pace, to one receiver.
 
-use super::delivery::Carries;
+use super::{clock, delivery::Carries};
 use anyhow::{Context, bail};
 use std::{
+    fs::{self, File},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -19,8 +20,10 @@ pub struct Row {
     pub carries: Carries,
     /// Whether it needs the fq qdisc.
     pub fq: bool,
+    /// What has to be done before it can stream the file.
+    prepare: fn(&Way) -> anyhow::Result<()>,
     /// The command.
-    command: fn(&Way) -> anyhow::Result<Command>,
+    command: fn(&Way) -> Command,
 }
 
 /// From where to where.
@@ -38,81 +41,86 @@ pub struct Way<'a> {
 
 /// Every sender; the first is the one that the others are compared with.
 pub const ROWS: &[Row] = &[
-    Row {
-        key: "krtp-fq",
-        name: "krtp, kernel pacing (fq)",
-        carries: Carries::File,
-        fq: true,
-        command: krtp_fq,
-    },
-    Row { key: "krtp", name: "krtp, without fq", carries: Carries::File, fq: false, command: krtp },
-    Row { key: "multicat", name: "multicat", carries: Carries::File, fq: false, command: multicat },
+    Row { key: "krtp-fq", name: "krtp, kernel pacing (fq)", fq: true, command: krtp_fq, ..PLAIN },
+    Row { key: "krtp", name: "krtp, without fq", command: krtp, ..PLAIN },
+    Row { key: "multicat", name: "multicat", prepare: ingest, command: multicat, ..PLAIN },
     Row {
         key: "ffmpeg",
         name: "ffmpeg -re (multiplexes anew)",
         carries: Carries::Programme,
-        fq: false,
         command: ffmpeg,
+        ..PLAIN
     },
-    Row { key: "gstreamer", name: "GStreamer", carries: Carries::File, fq: false, command: gstreamer },
+    Row { key: "gstreamer", name: "GStreamer", command: gstreamer, ..PLAIN },
 ];
 
+/// What most rows are.
+const PLAIN: Row =
+    Row { key: "", name: "", carries: Carries::File, fq: false, prepare: |_| Ok(()), command: krtp };
+
 impl Row {
-    /// The sender's command. What it says goes to `scratch`.
+    /// The sender's command, ready to run. What it says goes to [`Row::log`].
     pub fn command(&self, way: &Way) -> anyhow::Result<Command> {
-        let mut command = (self.command)(way)?;
-        let said = std::fs::File::create(way.scratch.join(format!("{}.log", self.key)))?;
+        (self.prepare)(way)?;
+        let said = File::create(self.log(way))?;
+        let mut command = (self.command)(way);
         command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
         Ok(command)
     }
+
+    /// Where the sender's words go.
+    pub fn log(&self, way: &Way) -> PathBuf {
+        way.scratch.join(self.key).with_extension("log")
+    }
 }
 
-fn krtp(way: &Way) -> anyhow::Result<Command> {
+fn krtp(way: &Way) -> Command {
     let mut command = Command::new(way.krtp);
     command.env("XDG_CACHE_HOME", way.scratch.join("cache"));
     command.arg("stream").arg(way.file).args(["--to", &way.to.to_string()]);
     command.args(["--engine", "kernel", "--json"]);
-    Ok(command)
+    command
 }
 
-fn krtp_fq(way: &Way) -> anyhow::Result<Command> {
-    let mut command = krtp(way)?;
+fn krtp_fq(way: &Way) -> Command {
+    let mut command = krtp(way);
     command.args(["--qdisc", "fq"]);
-    Ok(command)
+    command
 }
 
 /// multicat plays a file by the times that `ingests` has written beside it.
-fn multicat(way: &Way) -> anyhow::Result<Command> {
-    // It looks for the times beside the file.
-    let file = way.scratch.join("multicat.ts");
-    std::fs::copy(way.file, &file).with_context(|| file.display().to_string())?;
-    let pid = super::clock::first_pid(&std::fs::read(way.file)?).context("no PCR")?;
+fn ingest(way: &Way) -> anyhow::Result<()> {
+    let pid = clock::first_pid(&fs::read(way.file)?).context("no PCR")?;
     let mut ingests = Command::new("ingests");
-    let output = ingests.args(["-p", &pid.to_string()]).arg(&file).stdin(Stdio::null()).output();
+    let output = ingests.args(["-p", &pid.to_string()]).arg(way.file).stdin(Stdio::null()).output();
     let output = output.context("cannot run ingests (Debian package multicat)")?;
     if !output.status.success() {
         bail!("ingests: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    let mut command = Command::new("multicat");
-    // The file has no RTP headers in it; what is sent has.
-    command.arg("-u").arg(file).arg(way.to.to_string());
-    Ok(command)
+    Ok(())
 }
 
-fn ffmpeg(way: &Way) -> anyhow::Result<Command> {
+fn multicat(way: &Way) -> Command {
+    let mut command = Command::new("multicat");
+    // The file has no RTP headers in it; what is sent has.
+    command.arg("-u").arg(way.file).arg(way.to.to_string());
+    command
+}
+
+fn ffmpeg(way: &Way) -> Command {
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-i"]).arg(way.file);
     command.args(["-map", "0", "-c", "copy", "-f", "rtp_mpegts"]);
     command.arg(format!("rtp://{}?pkt_size=1328", way.to));
-    Ok(command)
+    command
 }
 
-fn gstreamer(way: &Way) -> anyhow::Result<Command> {
+fn gstreamer(way: &Way) -> Command {
     let mut command = Command::new("gst-launch-1.0");
     command.arg("-q").arg("filesrc").arg(format!("location={}", way.file.display()));
     command.args(["!", "tsparse", "set-timestamps=true", "!", "rtpmp2tpay", "!", "udpsink"]);
     command.args([format!("host={}", way.to.ip()), format!("port={}", way.to.port())]);
-    Ok(command)
+    command
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! What a machine is to do: the test binaries of this build, and krtp on one cable.
 
+use super::pacing;
 use crate::{places, process, sample};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::{
     fmt::{self, Write},
     fs,
-    path::PathBuf,
-    process::Stdio,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     str::FromStr,
 };
 
@@ -62,7 +63,9 @@ pub fn build(asked: &[String]) -> Result<Vec<Test>> {
     if !output.status.success() {
         bail!("`{}` failed ({})", process::shown(&cargo), output.status);
     }
-    Ok(executables(&String::from_utf8_lossy(&output.stdout)))
+    let mut tests = executables(&String::from_utf8_lossy(&output.stdout));
+    tests.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(tests)
 }
 
 /// The names of all tests that run in a machine.
@@ -108,6 +111,9 @@ pub fn script(tests: &[Test]) -> Result<String> {
          cd {}\n",
         quoted(&places::root().join("rtp-user"))
     );
+    let (bench, directory) = (quoted(&pacing::bench()?), pacing::directory()?);
+    writeln!(script, "step pacing 120 {bench} {} --directory {}", PACING.join(" "), quoted(&directory))?;
+    writeln!(script, "cp {} /mnt/", quoted(&directory.join("pacing.json")))?;
     for test in tests {
         // Most tests wait more than they work.
         let binary = quoted(&test.path);
@@ -116,8 +122,18 @@ pub fn script(tests: &[Test]) -> Result<String> {
     Ok(script)
 }
 
+/// The senders whose pacing every kernel has to keep, and for how long: krtp's with fq.
+const PACING: [&str; 5] = ["pacing", "--seconds", "10", "--row", "krtp-fq"];
+
+/// Builds the bench and makes the file that it streams.
+pub fn prepare_pacing() -> Result<()> {
+    pacing::build()?;
+    let mut bench = Command::new(pacing::bench()?);
+    process::run(bench.args(PACING).arg("--directory").arg(pacing::directory()?).arg("--prepare"))
+}
+
 /// A path as one word of the shell's.
-fn quoted(path: &std::path::Path) -> String {
+pub fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 

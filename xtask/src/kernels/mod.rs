@@ -5,6 +5,7 @@ mod initrd;
 mod job;
 mod machine;
 mod outcome;
+pub mod pacing;
 mod table;
 
 use crate::{
@@ -67,6 +68,7 @@ pub fn run(options: &Options) -> Result<()> {
     if options.built.is_empty() {
         setup::ensure(&[Group::Test, Group::Kernels])?;
         let tests = job::build(&options.tests)?;
+        job::prepare_pacing()?;
         if !process::is_root() {
             println!(
                 "The host's files are shared with the machines: this runs itself again as root, through sudo."

@@ -22,6 +22,7 @@ pub fn of(outcomes: &[Outcome]) -> String {
     }));
     rows.push(row("attaches", outcomes, |outcome| path(outcome).0));
     rows.push(row("path", outcomes, |outcome| path(outcome).1));
+    rows.push(row("fq pacing", outcomes, |outcome| outcome.pacing.shown.clone()));
     for (number, test) in
         outcomes.first().map(|outcome| &outcome.tests[..]).unwrap_or_default().iter().enumerate()
     {
