@@ -6,6 +6,7 @@ mod check;
 mod cpu;
 mod devices;
 mod media;
+mod pacing;
 mod quick;
 mod report;
 mod rows;
@@ -26,11 +27,14 @@ struct Cli {
 enum Command {
     /// krtp against the obvious ways to do the same, in under a minute.
     Quick(quick::Options),
+    /// How near to their time packets leave: krtp and other senders, one after the other.
+    Pacing(pacing::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Quick(options) => quick::run(&options),
+        Command::Pacing(options) => pacing::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

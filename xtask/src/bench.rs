@@ -1,12 +1,14 @@
 //! `bench`: the measurements, as root, from a release build.
 
-use crate::{places, process};
+use crate::{kernels::pacing, process};
 use anyhow::Result;
 use std::ffi::OsString;
 
-/// Builds krtp and the bench, and becomes the bench.
+/// Builds krtp and the bench, and becomes the bench; `pacing` runs in a machine whose kernel has fq.
 pub fn run(arguments: &[OsString]) -> Result<()> {
-    let packages = ["--package", "rtp-user", "--package", "krtp-bench"];
-    process::run(process::cargo().args(["build", "--quiet", "--release"]).args(packages))?;
-    process::become_(process::as_root(places::release("krtp-bench")?)?.args(arguments))
+    if arguments.first().is_some_and(|first| first == "pacing") {
+        return pacing::run(arguments);
+    }
+    pacing::build()?;
+    process::become_(process::as_root(pacing::bench()?)?.args(arguments))
 }

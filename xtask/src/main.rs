@@ -5,6 +5,7 @@ mod build_ebpf;
 mod ci;
 mod demo;
 mod hash;
+mod kernels;
 mod krtp;
 mod lint;
 mod packages;
@@ -42,6 +43,8 @@ enum Command {
     Demo(demo::Options),
     /// All tests, privileged ones included; arguments go to `cargo test`
     Test(PassedOn),
+    /// The tests on Debian's kernels 6.1 and 6.12, in QEMU
+    Kernels(kernels::Options),
     /// Measurements; arguments go to `krtp-bench`
     Bench(PassedOn),
     /// What this host and interface can do: `krtp doctor`
@@ -88,6 +91,7 @@ fn run(command: Option<Command>) -> anyhow::Result<()> {
     match command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(passed) => test::run(&passed.arguments),
+        Command::Kernels(options) => kernels::run(&options),
         Command::Bench(passed) => bench::run(&passed.arguments),
         Command::Doctor(passed) => krtp::run(&["doctor"], &passed.arguments),
         Command::Load(passed) => krtp::run(&["doctor", "--load"], &passed.arguments),

@@ -23,13 +23,18 @@ pub fn ensure(purpose: &str, needs: &[Need]) -> Result<()> {
         return Ok(());
     }
     println!("setup: {purpose}: apt-get installs {}", missing.join(" "));
-    // A list that cannot be fetched (a third party's, say) matters only if a package is then not found.
-    if let Err(error) = process::output(apt_get(&["update"])?.arg("-qq")) {
-        eprintln!("warning: {error:#}");
-    }
+    update();
     refuse_unknown(purpose, &missing)?;
     process::output(apt_get(INSTALL)?.arg("-qq").args(&missing))?;
     Ok(())
+}
+
+/// Brings apt's lists up to date. One that cannot be fetched (a third party's, say) matters only if a package is then
+/// not found.
+pub fn update() {
+    if let Err(error) = apt_get(&["update"]).and_then(|mut update| process::output(update.arg("-qq"))) {
+        eprintln!("warning: {error:#}");
+    }
 }
 
 /// Nothing is removed in exchange: some of these packages conflict with Debian's own `rustup` and `rustc`.

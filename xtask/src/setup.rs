@@ -26,6 +26,10 @@ pub enum Group {
     Lint,
     /// What tests watch, receive and decode with
     Test,
+    /// QEMU, and what unpacks Debian's kernels for it
+    Kernels,
+    /// Senders that the bench compares krtp with, beside those of the tests
+    Bench,
 }
 
 const DEMO: &[Need] = &[need("iproute2", "ip")];
@@ -63,13 +67,23 @@ const TEST: &[Need] = &[
     need("gstreamer1.0-libav", "gst-launch-1.0"),
 ];
 
+/// Kernels and busybox are fetched and unpacked, not installed: `kernels/debian.rs`.
+const KERNELS: &[Need] = &[
+    need("qemu-system-x86", "qemu-system-x86_64"),
+    need("qemu-system-common", "/usr/lib/qemu/virtiofsd"),
+    need("kmod", "/sbin/depmod"),
+    need("xz-utils", "xz"),
+];
+
+const BENCH: &[Need] = &[need("multicat", "multicat")];
+
 const fn need(package: &'static str, sign: &'static str) -> Need {
     Need { package, sign }
 }
 
 /// Sets up, and says so.
 pub fn run(options: &Options) -> Result<()> {
-    let all = [Group::Demo, Group::Object, Group::Lint, Group::Test];
+    let all = [Group::Demo, Group::Object, Group::Lint, Group::Test, Group::Kernels, Group::Bench];
     let groups = if options.groups.is_empty() { &all[..] } else { &options.groups };
     ensure(groups)?;
     println!("setup: all is there");
@@ -90,6 +104,8 @@ pub fn ensure(groups: &[Group]) -> Result<()> {
                 lint::ensure_components()?;
             }
             Group::Test => packages::ensure("test", TEST)?,
+            Group::Kernels => packages::ensure("kernels", KERNELS)?,
+            Group::Bench => packages::ensure("bench", BENCH)?,
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What passes an interface, frame by frame, taken by a packet socket.
 
-use super::{LOOK, Namespace, PATIENCE, packet::Datagram};
+use super::{LOOK, Namespace, packet::Datagram, slowness};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 use std::{
@@ -76,7 +76,7 @@ impl Capture {
     /// sender has ended: fewer, after a while, is a loss.
     #[track_caller]
     pub fn datagrams(&self, destination: SocketAddr, count: usize) -> Vec<Datagram> {
-        let deadline = Instant::now() + TRANSIT;
+        let deadline = Instant::now() + TRANSIT * slowness();
         while self.len() < count {
             assert!(Instant::now() < deadline, "{} of {count} frames came", self.len());
             thread::sleep(LOOK);

@@ -1,15 +1,19 @@
 //! Another program on the interface: it counts what passes it.
 
-use super::Namespace;
+use super::{Namespace, hook};
 use std::{
-    io,
+    ffi::CString,
+    fs, io,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 // Commands of bpf(2) and the constants they take (linux/bpf.h).
 const MAP_CREATE: libc::c_long = 0;
 const MAP_LOOKUP_ELEM: libc::c_long = 1;
 const PROG_LOAD: libc::c_long = 5;
+const OBJ_PIN: libc::c_long = 6;
 const LINK_CREATE: libc::c_long = 28;
 const MAP_TYPE_ARRAY: u32 = 2;
 const PROG_TYPE_SCHED_CLS: u32 = 3;
@@ -33,22 +37,27 @@ pub struct Counts {
 pub struct Counter {
     map: OwnedFd,
     _program: OwnedFd,
-    _link: OwnedFd,
+    /// Of a kernel with tcx. A filter of clsact goes with its interface.
+    _link: Option<OwnedFd>,
 }
 
 impl Counter {
     /// Attaches one to `interface`.
     #[track_caller]
     pub fn attach(namespace: &Namespace, interface: &str) -> Self {
-        let index = namespace.index_of(interface);
-        namespace.inside(|| {
-            let map = create_map().expect("a map of three numbers");
-            let program = load(&map).expect("a program of ours");
+        let map = create_map().expect("a map of three numbers");
+        let program = load(&map).expect("a program of ours");
+        let link = if hook() == "tcx" {
+            let index = namespace.index_of(interface);
             // program, interface, attach type
             let attributes = [program.as_raw_fd().cast_unsigned(), index, TCX_EGRESS];
-            let link = bpf(LINK_CREATE, &attributes).expect("tcx, which Linux has since 6.6");
-            Self { map, _program: program, _link: link }
-        })
+            let link = namespace.inside(|| bpf(LINK_CREATE, &attributes));
+            Some(link.expect("tcx, which Linux has since 6.6"))
+        } else {
+            add_filter(namespace, interface, &program);
+            None
+        };
+        Self { map, _program: program, _link: link }
     }
 
     /// What it counted so far.
@@ -67,6 +76,30 @@ impl Counter {
         };
         Counts { other: count(0), rtp: count(1), marked: count(2) }
     }
+}
+
+/// Makes the program a filter of the clsact qdisc, behind all filters there are. tc takes it from a pin.
+#[track_caller]
+fn add_filter(namespace: &Namespace, interface: &str, program: &OwnedFd) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let pin = PathBuf::from(format!("/sys/fs/bpf/krtp-test-{}-{number}", std::process::id()));
+    pin_to(program, &pin).unwrap_or_else(|error| panic!("{} (is it mounted?): {error}", pin.display()));
+    if !namespace.run("tc", &["qdisc", "show", "dev", interface]).contains("clsact") {
+        namespace.run("tc", &["qdisc", "add", "dev", interface, "clsact"]);
+    }
+    let last = (60_000 + number).to_string();
+    let filter = ["filter", "add", "dev", interface, "egress", "pref", &last, "bpf", "direct-action"];
+    namespace
+        .run("tc", &[&filter[..], &["object-pinned", pin.to_str().expect("a path of letters")]].concat());
+    fs::remove_file(&pin).expect("ours");
+}
+
+fn pin_to(program: &OwnedFd, pin: &std::path::Path) -> io::Result<()> {
+    let path = CString::new(pin.to_str().expect("a path of letters")).expect("no zero in it");
+    let attributes = [path.as_ptr() as u64, u64::from(program.as_raw_fd().cast_unsigned())];
+    // SAFETY: the path lives for the call.
+    unsafe { call(OBJ_PIN, attributes.as_ptr().cast(), size_of_val(&attributes)) }.map(drop)
 }
 
 fn create_map() -> io::Result<OwnedFd> {

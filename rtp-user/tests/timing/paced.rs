@@ -4,6 +4,7 @@ use crate::support::{
     Capture, Net,
     expect::number,
     media::{Rate, sample, sample_path},
+    slowness,
 };
 use std::time::Duration;
 
@@ -26,10 +27,13 @@ fn play(engine: &str, pace: &str, plays: usize, rate: Rate) {
     let due = rate.seconds((plays * file.len()) as u64);
 
     let seconds = report["seconds"].as_f64().expect("a number");
-    assert!((seconds / due - 1.0).abs() < 0.05, "{name}: took {seconds} s, not {due} s");
+    // A machine that cannot keep up at all shows no more than that something paces.
+    let tolerance = f64::from(slowness());
+    let about = 0.05 * tolerance;
+    assert!((seconds / due - 1.0).abs() < about, "{name}: took {seconds} s, not {due} s");
     let first = datagrams[0].at;
     let seen = (datagrams[datagrams.len() - 1].at - first).as_secs_f64();
-    assert!((seen / due - 1.0).abs() < 0.05, "{name}: seen over {seen} s, not {due} s");
+    assert!((seen / due - 1.0).abs() < about, "{name}: seen over {seen} s, not {due} s");
     // Spread evenly: behind the packet that was nearest to its time, most are near to theirs.
     let mut late: Vec<f64> = (0..)
         .zip(&datagrams)
@@ -40,7 +44,10 @@ fn play(engine: &str, pace: &str, plays: usize, rate: Rate) {
         .collect();
     late.sort_by(f64::total_cmp);
     let median = late[late.len() / 2] - late[0];
-    assert!(median < 0.5, "{name}: half of the packets left {median} s or more from their time");
+    assert!(
+        median < 0.1 * tolerance + shifted(&report),
+        "{name}: half of the packets left {median} s or more from their time"
+    );
 
     let lateness = &report["lateness"];
     let [packets, calls] = ["packets", "calls"].map(|field| match field {

@@ -1,6 +1,6 @@
 //! Much at once: no loss without pacing, and few system calls.
 
-use crate::support::{Net, PATIENCE, expect::number, media::noise, packet::Rtp, wait_for};
+use crate::support::{Net, expect::number, media::noise, packet::Rtp, patience, wait_for};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use std::{
     fs,
@@ -19,7 +19,7 @@ fn receive(net: &Net, count: usize) -> thread::JoinHandle<Vec<Vec<u8>>> {
     set_socket_recv_buffer_size_force(&socket, 512 << 20).expect("root may");
     socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
     thread::spawn(move || {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let mut datagrams = Vec::new();
         let mut buffer = vec![0; 65_536];
         while datagrams.len() < count && Instant::now() < deadline {

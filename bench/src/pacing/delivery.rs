@@ -1,0 +1,128 @@
+//! Whether a row delivered what it should: before that, its times mean nothing.
+
+use super::{
+    clock::{Clock, TS},
+    figures::Packet,
+    receiver::Received,
+};
+use anyhow::{Context, bail, ensure};
+
+/// What a row's stream is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// The file, octet for octet.
+    File,
+    /// The file's programme in a multiplex that the sender makes anew, with PCRs of its own.
+    Programme,
+}
+
+/// Packets with their due times, of a stream that is whole and right.
+pub fn packets(received: &Received, carries: Carries, file: &[u8]) -> anyhow::Result<Vec<Packet>> {
+    ensure!(!received.packets.is_empty(), "nothing arrived");
+    ensure!(received.strange == 0, "{} datagrams were no RTP", received.strange);
+    let lost = lost(received);
+    ensure!(lost == 0, "{lost} packets lost, {} arrived", received.packets.len());
+    let stream = received.packets.iter().flat_map(|packet| &packet.payload).copied().collect::<Vec<_>>();
+    let clock = match carries {
+        Carries::File => {
+            same(&stream, file)?;
+            Clock::read(file).context("the file")?
+        }
+        Carries::Programme => {
+            let (clock, whole) = (Clock::read(&stream).context("what arrived")?, Clock::read(file)?);
+            let (seconds, due) = (clock.seconds(), whole.seconds());
+            ensure!((seconds - due).abs() < 1.0, "{seconds:.1} s of the file's {due:.1} s arrived");
+            clock
+        }
+    };
+    let mut position = 0;
+    let packet = received.packets.iter().map(|packet| {
+        let due = clock.due(position);
+        position += packet.payload.len() as u64;
+        Packet { came: packet.came, due }
+    });
+    Ok(packet.collect())
+}
+
+/// Sequence numbers that are missing between the first and the last.
+pub fn lost(received: &Received) -> usize {
+    let pairs = received.packets.windows(2);
+    pairs.map(|pair| usize::from(pair[1].sequence.wrapping_sub(pair[0].sequence).wrapping_sub(1))).sum()
+}
+
+/// All octets of the file, save that a sender may keep back what does not fill its last packet.
+fn same(stream: &[u8], file: &[u8]) -> anyhow::Result<()> {
+    let common = stream.len().min(file.len());
+    if let Some(at) = (0..common).find(|at| stream[*at] != file[*at]) {
+        bail!("octet {at} is not the file's");
+    }
+    ensure!(stream.len() <= file.len(), "{} octets more than the file's", stream.len() - file.len());
+    ensure!(
+        file.len() - stream.len() < 7 * TS,
+        "the file's last {} octets are missing",
+        file.len() - stream.len()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Carries, packets};
+    use crate::pacing::{
+        clock::tests::packet,
+        receiver::{Arrival, Received},
+    };
+
+    /// Seventy transport packets, a PCR each tenth, one packet a millisecond.
+    fn file() -> Vec<u8> {
+        (0..70).flat_map(|number| packet(256, (number % 10 == 0).then_some(number * 27_000))).collect()
+    }
+
+    fn received(file: &[u8]) -> Received {
+        let arrival = |(number, payload): (u16, &[u8])| Arrival {
+            came: u64::from(number) * 7_000_000,
+            sequence: 65_530u16.wrapping_add(number),
+            payload: payload.to_vec(),
+        };
+        Received { packets: (0..).zip(file.chunks(7 * 188)).map(arrival).collect(), strange: 0 }
+    }
+
+    #[test]
+    fn a_right_stream_has_due_times() {
+        let file = file();
+        for carries in [Carries::File, Carries::Programme] {
+            let packets = packets(&received(&file), carries, &file).expect("right");
+            assert_eq!(packets.len(), 10);
+            assert!((packets[9].due - 63e6).abs() < 1.0, "{carries:?}: {packets:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_named() {
+        type Damage = fn(&mut Received);
+        let file = file();
+        let damages: [(&str, Damage); 6] = [
+            ("nothing arrived", |received| received.packets.clear()),
+            ("2 datagrams were no RTP", |received| received.strange = 2),
+            ("1 packets lost, 9 arrived", |received| drop(received.packets.remove(4))),
+            ("octet 1320 is not the file's", |received| received.packets[1].payload[4] ^= 1),
+            ("octets are missing", |received| received.packets.truncate(8)),
+            ("188 octets more", |received| received.packets[9].payload.extend([0x47; 188])),
+        ];
+        for (why, damage) in damages {
+            let mut received = received(&file);
+            damage(&mut received);
+            let error = packets(&received, Carries::File, &file).expect_err(why);
+            assert!(error.to_string().contains(why), "{error} is not {why}");
+        }
+    }
+
+    #[test]
+    fn half_a_programme_is_noticed() {
+        let file: Vec<u8> = (0..70).flat_map(|number| packet(256, Some(number * 2_700_000))).collect();
+        let mut received = received(&file);
+        received.packets.truncate(5);
+        let error = packets(&received, Carries::Programme, &file).unwrap_err();
+        assert!(error.to_string().contains("s of the file's"), "{error}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Pacing: senders side by side, one after the other, the same file to the same receiver; how near each packet came to
+//! the time that the file's PCRs give it, and what that cost.
+//!
+//! A place is left for a second receiver: whoever listens in the receiver's namespace beside [`receiver`] is one more
+//! field of [`Measured`].
+
+mod clock;
+mod cost;
+mod delivery;
+mod figures;
+mod media;
+mod receiver;
+mod report;
+mod rows;
+
+use crate::devices::{Namespace, Target};
+use anyhow::{Context, ensure};
+use clap::{Args, value_parser};
+use cost::Cost;
+use figures::Figures;
+use receiver::Receiver;
+use rows::{ROWS, Row, Way};
+use std::{
+    env, fs,
+    net::UdpSocket,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Length of the file that each sender streams
+    #[arg(long, default_value_t = 60, value_parser = value_parser!(u32).range(2..))]
+    seconds: u32,
+    /// Ten seconds, to see that all of it works
+    #[arg(long, conflicts_with = "seconds")]
+    quick: bool,
+    /// Only these senders
+    #[arg(long = "row", value_name = "NAME", value_parser = rows())]
+    rows: Vec<String>,
+    /// Where the file and the report go
+    #[arg(long, value_name = "DIRECTORY", default_value = "target/bench/pacing")]
+    directory: PathBuf,
+    /// Make the file, and do no more
+    #[arg(long)]
+    prepare: bool,
+}
+
+fn rows() -> clap::builder::PossibleValuesParser {
+    ROWS.iter().map(|row| row.key).collect::<Vec<_>>().into()
+}
+
+/// One row's.
+#[derive(Debug)]
+pub struct Measured {
+    /// Which.
+    pub row: &'static Row,
+    /// RTP packets that arrived.
+    pub packets: usize,
+    /// Sequence numbers that did not.
+    pub lost: usize,
+    /// What it cost.
+    pub cost: Option<Cost>,
+    /// How well it kept time, or why that cannot be said.
+    pub figures: Result<Figures, String>,
+}
+
+/// Streams, measures, prints.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let seconds = if options.quick { 10 } else { options.seconds };
+    let file = media::ensure(&options.directory, seconds)?;
+    if options.prepare {
+        return Ok(());
+    }
+    let krtp = env::current_exe()?.with_file_name("krtp");
+    ensure!(krtp.exists(), "{} is not built: cargo build --release --package rtp-user", krtp.display());
+    let octets = fs::read(&file).with_context(|| file.display().to_string())?;
+    let namespace = Namespace::enter_new()?;
+    let (target, socket) = namespace.receiver()?;
+    let scratch = tempfile::tempdir()?;
+    // All from memory: what the file lies on is not what is measured.
+    let copy = scratch.path().join("pacing.ts");
+    fs::copy(&file, &copy)?;
+    let way = Way { krtp: &krtp, file: &copy, scratch: scratch.path(), to: target.destination };
+    let wanted = |row: &&Row| options.rows.is_empty() || options.rows.iter().any(|key| key == row.key);
+    let mut measured = Vec::new();
+    for row in ROWS.iter().filter(wanted) {
+        eprintln!("krtp-bench: {} …", row.name);
+        measured.push(measure(row, &target, &way, &socket, &octets)?);
+    }
+    let report = report::Report::new(seconds, &file, measured)?;
+    let json = options.directory.join("pacing.json");
+    fs::write(&json, format!("{:#}\n", report.json())).with_context(|| json.display().to_string())?;
+    print!("{report}");
+    eprintln!("krtp-bench: the same as JSON: {}", json.display());
+    ensure!(report.is_whole(), "not every sender could be measured");
+    Ok(())
+}
+
+/// Lets one sender stream, and says how it went. An error is the bench's own.
+fn measure(
+    row: &'static Row,
+    target: &Target,
+    way: &Way,
+    socket: &UdpSocket,
+    file: &[u8],
+) -> anyhow::Result<Measured> {
+    let without = |why: String| Measured { row, packets: 0, lost: 0, cost: None, figures: Err(why) };
+    if row.fq && !has_fq(target)? {
+        return Ok(without("no fq on this kernel".to_owned()));
+    }
+    let mut command = match row.command(way) {
+        Ok(command) => command,
+        Err(error) => return Ok(without(format!("{error:#}"))),
+    };
+    let listener = Receiver::start(socket)?;
+    let cost = cost::of(&mut command);
+    // What the sender handed over may still wait in a qdisc.
+    thread::sleep(DRAIN);
+    let received = listener.finish()?;
+    let figures = match &cost {
+        Err(error) => Err(format!("{error:#}")),
+        Ok((false, _)) => Err(format!("it failed: {}", last_words(&row.log(way)))),
+        Ok((true, _)) => delivery::packets(&received, row.carries, file)
+            .map_err(|error| format!("{error:#}"))
+            .and_then(|packets| Figures::of(&packets).ok_or_else(|| "too few packets".to_owned())),
+    };
+    Ok(Measured {
+        row,
+        packets: received.packets.len(),
+        lost: delivery::lost(&received),
+        cost: cost.ok().map(|(_, cost)| cost),
+        figures,
+    })
+}
+
+/// Longer than any sender here is ahead of its time.
+const DRAIN: Duration = Duration::from_millis(1500);
+
+/// Whether the kernel has the fq qdisc: it is tried, on an interface of our own.
+fn has_fq(target: &Target) -> anyhow::Result<bool> {
+    let tc = |words: &[&str]| {
+        let mut tc = std::process::Command::new("tc");
+        let output =
+            tc.args(["qdisc", words[0], "dev", &target.link.name, "root"]).args(&words[1..]).output();
+        output.map(|output| output.status.success()).context("cannot run tc (Debian package iproute2)")
+    };
+    Ok(tc(&["add", "fq"])? && tc(&["delete"])?)
+}
+
+/// The last line that a sender wrote.
+fn last_words(log: &Path) -> String {
+    let said = fs::read_to_string(log).unwrap_or_default();
+    said.lines().last().unwrap_or("it said nothing").to_owned()
+}

@@ -1,0 +1,146 @@
+//! `bench pacing`: the comparison of senders, in a machine with a kernel that has fq, or on this host.
+
+use super::{
+    Series,
+    debian::{self, Kernel},
+    job::quoted,
+    machine::{self, End, Machine},
+};
+use crate::{
+    places, process,
+    setup::{self, Group},
+};
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+/// `bench pacing`'s arguments; those of `krtp-bench pacing` are among them.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench pacing", bin_name = "cargo xtask bench pacing")]
+struct Options {
+    /// On this host's kernel, not in a machine
+    #[arg(long)]
+    host: bool,
+    /// The machine's kernel
+    #[arg(long, value_name = "SERIES", default_value = "6.12", conflicts_with = "host")]
+    kernel: Series,
+    /// Length of the file that each sender streams
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Ten seconds, to see that all of it works
+    #[arg(long)]
+    quick: bool,
+    /// Only these senders (see krtp-bench pacing --help)
+    #[arg(long = "row", value_name = "NAME")]
+    rows: Vec<String>,
+    /// All is built already (set when this runs itself again as root)
+    #[arg(long, hide = true)]
+    built: bool,
+}
+
+/// More than the senders there are.
+const SENDERS: u64 = 8;
+
+/// Builds, makes the file, measures, prints.
+pub fn run(arguments: &[OsString]) -> Result<()> {
+    let options = Options::parse_from(arguments);
+    if !options.built {
+        setup::ensure(&[Group::Test, Group::Kernels, Group::Bench])?;
+        build()?;
+        process::run(Command::new(bench()?).args(options.words()?).arg("--prepare"))?;
+    }
+    if !process::is_root() {
+        let mut again = process::as_root(env::current_exe()?)?;
+        return process::become_(again.arg("bench").args(arguments).arg("--built"));
+    }
+    if options.host { on_host(&options) } else { in_machine(&options) }
+}
+
+/// Builds krtp and the bench.
+pub fn build() -> Result<()> {
+    let packages = ["--package", "rtp-user", "--package", "krtp-bench"];
+    process::run(process::cargo().args(["build", "--quiet", "--release"]).args(packages))
+}
+
+/// The built bench.
+pub fn bench() -> Result<PathBuf> {
+    places::release("krtp-bench")
+}
+
+/// Where the file and the report go.
+pub fn directory() -> Result<PathBuf> {
+    Ok(places::target()?.join("bench/pacing"))
+}
+
+impl Options {
+    fn seconds(&self) -> u64 {
+        if self.quick { 10 } else { self.seconds }
+    }
+
+    /// For `krtp-bench`.
+    fn words(&self) -> Result<Vec<String>> {
+        let mut words = vec!["pacing".to_owned(), "--seconds".to_owned(), self.seconds().to_string()];
+        words.extend(self.rows.iter().flat_map(|row| ["--row".to_owned(), row.clone()]));
+        words.extend(["--directory".to_owned(), directory()?.display().to_string()]);
+        Ok(words)
+    }
+}
+
+fn on_host(options: &Options) -> Result<()> {
+    process::become_(Command::new(bench()?).args(options.words()?))
+}
+
+fn in_machine(options: &Options) -> Result<()> {
+    let kernel = Kernel::fetch(options.kernel)?;
+    let busybox = debian::busybox()?;
+    let limit = Duration::from_secs(SENDERS * (options.seconds() + 20) + 60);
+    let words = options.words()?.iter().map(|word| quoted(Path::new(word))).collect::<Vec<_>>().join(" ");
+    let report = directory()?.join("pacing.json");
+    let job = format!(
+        "step pacing {} {} {words}\ncp {} /mnt/\n",
+        limit.as_secs(),
+        quoted(&bench()?),
+        quoted(&report)
+    );
+    let place = debian::directory()?.join("pacing");
+    let machine =
+        Machine { kernel: &kernel, busybox: &busybox, place, job, limit: limit + Duration::from_mins(1) };
+    let with = if machine::has_kvm() { "KVM" } else { "no KVM" };
+    println!("{} in a machine with {with}, {} s for each sender …", kernel.package, options.seconds());
+    let end = machine.run(|| ())?;
+    let said = fs::read_to_string(machine.results().join("pacing.log")).unwrap_or_default();
+    print!("{said}");
+    let status = fs::read_to_string(machine.results().join("pacing.ended")).unwrap_or_default();
+    if end != End::Done {
+        bail!("the machine did not come through: see {}", places::shown(&machine.console()));
+    }
+    let measured = machine.results().join("pacing.json");
+    fs::copy(&measured, &report).with_context(|| places::shown(&measured))?;
+    println!("Here: {}", places::shown(&report));
+    if !status.starts_with("0 ") {
+        bail!("not every sender could be measured");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn quick_is_ten_seconds_and_the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+        let options = Options::parse_from(["pacing", "--quick", "--row", "krtp"]);
+        assert_eq!(options.seconds(), 10);
+        let words = options.words().unwrap();
+        assert_eq!(words[..5], ["pacing", "--seconds", "10", "--row", "krtp"]);
+    }
+}
