@@ -29,8 +29,8 @@ fn under_a_stream(net: &Net, engine: &str, under_way: usize, change: impl FnOnce
     assert!(datagrams.len() <= packets, "{engine}: {} packets came: {report}", datagrams.len());
     let sequence = |datagram: &Datagram| datagram.rtp().expect("RTP").sequence;
     for (number, pair) in datagrams.windows(2).enumerate() {
-        let next = sequence(&pair[0]).wrapping_add(1);
-        assert_eq!(sequence(&pair[1]), next, "{engine}: after packet {number}: {report}");
+        let due = sequence(&pair[0]).wrapping_add(1);
+        assert_eq!(sequence(&pair[1]), due, "{engine}: after packet {number}: {report}");
     }
     ended
 }
