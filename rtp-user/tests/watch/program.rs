@@ -45,7 +45,7 @@ fn a_stream_has_its_names_and_figures() {
         for number in 0..100 {
             let mut octets = rtp(
                 65_500_u16.wrapping_add(number),
-                4_294_967_000_u32.wrapping_add(u32::from(number) * 90),
+                4_294_967_000_u32.wrapping_add(u32::from(number) * 90_000),
                 0xabcd,
             );
             octets[1] |= if number % 10 == 0 { 0x80 } else { 0 };
@@ -61,16 +61,16 @@ fn a_stream_has_its_names_and_figures() {
         assert_eq!((view.ssrc, view.payload_type, view.clock_rate), (0xabcd, 33, Some(90_000)));
         assert_eq!((view.counts.packets, view.counts.octets, view.counts.markers), (100, 1000, 10));
         assert_eq!((view.first_sequence, view.last_sequence), (65_500, 63));
-        assert_eq!((view.timestamp_ticks, view.first_timestamp), (99 * 90, 4_294_967_000));
-        assert_eq!(view.first_timestamp.wrapping_add(99 * 90), view.last_timestamp);
-        // Test runs come far faster than 1 ms apart.
+        assert_eq!((view.timestamp_ticks, view.first_timestamp), (99 * 90_000, 4_294_967_000));
+        assert_eq!(view.first_timestamp.wrapping_add(99 * 90_000), view.last_timestamp);
+        // Test runs come far faster than a second apart, on any machine.
         assert_eq!(view.times.longest_burst, Some(100));
         assert!(view.jitter_ns.is_some_and(|nanos| nanos > 0.0), "{view:?}");
         let error = view.times.interarrival_error.expect("99 of them");
-        assert!(error.max_ns <= 1_000_000 && error.p50_ns > 500_000, "{error:?}");
+        assert!(error.max_ns <= 1_000_000_000 && error.p50_ns > 500_000_000, "{error:?}");
         let lateness = view.times.lateness.as_ref().expect("100 of them");
         let span = lateness.latest_ns - lateness.earliest_ns;
-        assert!((90_000_000..=99_000_000).contains(&span), "{lateness:?}");
+        assert!((49_000_000_000..=99_000_000_000).contains(&span), "{lateness:?}");
     }
     assert_eq!((report.total.streams, report.total.counts.packets), (2, 200));
 }
