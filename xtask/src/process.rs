@@ -2,12 +2,14 @@
 
 use crate::places;
 use anyhow::{Context, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::{
     env,
     ffi::OsStr,
     io::IsTerminal,
     os::unix::process::CommandExt,
     process::{Command, Stdio},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 /// The cargo that runs us, in the workspace's root.
@@ -78,4 +80,13 @@ pub fn as_root(program: impl AsRef<OsStr>) -> Result<Command> {
 pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// A flag that Ctrl-C and its kin raise, so that what we made is unmade.
+pub fn on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
 }

@@ -50,19 +50,23 @@ pub fn lost(received: &Received) -> usize {
     pairs.map(|pair| usize::from(pair[1].sequence.wrapping_sub(pair[0].sequence).wrapping_sub(1))).sum()
 }
 
-/// All octets of the file, save that a sender may keep back what does not fill its last packet.
+/// All octets of the file, save that a sender may keep back what does not fill its last packet, or fill that with null
+/// packets.
 fn same(stream: &[u8], file: &[u8]) -> anyhow::Result<()> {
     let common = stream.len().min(file.len());
     if let Some(at) = (0..common).find(|at| stream[*at] != file[*at]) {
         bail!("octet {at} is not the file's");
     }
-    ensure!(stream.len() <= file.len(), "{} octets more than the file's", stream.len() - file.len());
-    ensure!(
-        file.len() - stream.len() < 7 * TS,
-        "the file's last {} octets are missing",
-        file.len() - stream.len()
-    );
+    let (more, missing) = (&stream[common..], file.len() - common);
+    let filling = more.len() < 7 * TS && more.chunks(TS).all(is_null);
+    ensure!(filling, "{} octets more than the file's", more.len());
+    ensure!(missing < 7 * TS, "the file's last {missing} octets are missing");
     Ok(())
+}
+
+/// A packet that says nothing (ISO/IEC 13818-1 §2.4.1: PID 0x1fff).
+fn is_null(packet: &[u8]) -> bool {
+    packet.len() == TS && packet[0] == 0x47 && packet[1] & 0x1f == 0x1f && packet[2] == 0xff
 }
 
 #[cfg(test)]
@@ -90,10 +94,13 @@ mod tests {
     #[test]
     fn a_right_stream_has_due_times() {
         let file = file();
+        let mut filled = received(&file);
+        filled.packets[9].payload.extend(packet(0x1fff, None));
+        packets(&filled, Carries::File, &file).expect("null packets at the end do no harm");
         for carries in [Carries::File, Carries::Programme] {
-            let packets = packets(&received(&file), carries, &file).expect("right");
-            assert_eq!(packets.len(), 10);
-            assert!((packets[9].due - 63e6).abs() < 1.0, "{carries:?}: {packets:?}");
+            let right = packets(&received(&file), carries, &file).expect("right");
+            assert_eq!(right.len(), 10);
+            assert!((right[9].due - 63e6).abs() < 1.0, "{carries:?}: {right:?}");
         }
     }
 

@@ -17,7 +17,7 @@ impl State {
     /// What there is now.
     pub fn of(namespace: &Namespace) -> Self {
         let links = namespace.ip(&["-o", "link"]);
-        let mut seen = vec![links.clone(), namespace.run("tc", &["qdisc"])];
+        let mut seen = vec![settled(&links), namespace.run("tc", &["qdisc"])];
         for link in links.lines().filter_map(|line| line.split(": ").nth(1)) {
             let name = link.split('@').next().expect("a name before any @");
             for hook in ["ingress", "egress"] {
@@ -33,6 +33,20 @@ impl State {
     pub fn wait_for(&self, namespace: &Namespace) {
         wait_for(&format!("return to {self:#?}"), || (Self::of(namespace) == *self).then_some(()));
     }
+}
+
+/// The listing without operational states: the kernel brings them up to date a
+/// moment later, and the flags say what there is to say.
+fn settled(links: &str) -> String {
+    let mut words = Vec::new();
+    for word in links.split(' ') {
+        if words.last() == Some(&"state") {
+            words.pop();
+        } else {
+            words.push(word);
+        }
+    }
+    words.join(" ")
 }
 
 /// An interface without such a hook has no filters there.

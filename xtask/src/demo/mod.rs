@@ -14,14 +14,10 @@ use anyhow::{Context, Result, bail};
 use cable::Cable;
 use receiver::Receiver;
 use sender::Sender;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::{
     env, fs,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 use verdict::Verdict;
@@ -55,18 +51,9 @@ pub fn run(options: &Options) -> Result<()> {
         println!("Namespaces and BPF need root: the demo runs itself again through sudo.");
         return process::become_(again.args(["demo", "--built"]));
     }
-    let stop = on_signals()?;
+    let stop = process::on_signals()?;
     let file = fs::read(places::root().join(sample::FILE)).context(sample::FILE)?;
     show(&binary, &file, &stop)
-}
-
-/// A flag that Ctrl-C and its kin raise, so that what we made is unmade.
-fn on_signals() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
 }
 
 fn show(binary: &Path, file: &[u8], stop: &AtomicBool) -> Result<()> {

@@ -7,6 +7,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -38,6 +39,8 @@ pub struct Machine<'a> {
     pub job: String,
     /// The machine is ended after this time.
     pub limit: Duration,
+    /// And when this is raised.
+    pub stop: &'a AtomicBool,
 }
 
 /// How a machine ended.
@@ -84,6 +87,9 @@ impl Machine<'_> {
         while machine.0.try_wait()?.is_none() {
             if Instant::now() > deadline {
                 return Ok(End::OutOfTime);
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                bail!("stopped");
             }
             look();
             thread::sleep(LOOK);

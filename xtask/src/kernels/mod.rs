@@ -21,6 +21,7 @@ use outcome::Outcome;
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
     thread,
     time::{Duration, Instant},
 };
@@ -90,8 +91,8 @@ fn matrix(options: &Options, tests: &[Test]) -> Result<()> {
     let kernels = series.iter().map(|series| Kernel::fetch(*series)).collect::<Result<Vec<_>>>()?;
     let busybox = debian::busybox()?;
     println!("{}", if machine::has_kvm() { "With KVM." } else { "Without KVM: the machines are slow." });
-    let limit = Duration::from_mins(options.limit);
-    let boot = |kernel| one(kernel, &busybox, tests, limit);
+    let (limit, stop) = (Duration::from_mins(options.limit), process::on_signals()?);
+    let boot = |kernel| one(kernel, &busybox, tests, limit, &stop);
     let outcomes: Vec<Result<Outcome>> = thread::scope(|scope| {
         let running: Vec<_> = kernels.iter().map(|kernel| scope.spawn(move || boot(kernel))).collect();
         running.into_iter().map(|kernel| kernel.join().expect("a machine's thread does not panic")).collect()
@@ -107,9 +108,15 @@ fn matrix(options: &Options, tests: &[Test]) -> Result<()> {
 }
 
 /// One kernel's machine, from boot to outcome.
-fn one(kernel: &Kernel, busybox: &Path, tests: &[Test], limit: Duration) -> Result<Outcome> {
+fn one(
+    kernel: &Kernel,
+    busybox: &Path,
+    tests: &[Test],
+    limit: Duration,
+    stop: &AtomicBool,
+) -> Result<Outcome> {
     let place = debian::directory()?.join(kernel.series.name());
-    let machine = Machine { kernel, busybox, place, job: job::script(tests)?, limit };
+    let machine = Machine { kernel, busybox, place, job: job::script(tests)?, limit, stop };
     let (begun, mut told) = (Instant::now(), Vec::new());
     let end = machine.run(|| tell(kernel, &machine, begun, &mut told));
     let end = end.with_context(|| format!("the machine with {}", kernel.release))?;

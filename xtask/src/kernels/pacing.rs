@@ -110,8 +110,15 @@ fn in_machine(options: &Options) -> Result<()> {
         quoted(&report)
     );
     let place = debian::directory()?.join("pacing");
-    let machine =
-        Machine { kernel: &kernel, busybox: &busybox, place, job, limit: limit + Duration::from_mins(1) };
+    let stop = process::on_signals()?;
+    let machine = Machine {
+        kernel: &kernel,
+        busybox: &busybox,
+        place,
+        job,
+        limit: limit + Duration::from_mins(1),
+        stop: &stop,
+    };
     let with = if machine::has_kvm() { "KVM" } else { "no KVM" };
     println!("{} in a machine with {with}, {} s for each sender …", kernel.package, options.seconds());
     let end = machine.run(|| ())?;
