@@ -17,11 +17,13 @@ use crate::devices::{Namespace, Target};
 use anyhow::{Context, ensure};
 use clap::{Args, value_parser};
 use cost::Cost;
-use figures::Figures;
+use figures::{Figures, Packet};
 use receiver::Receiver;
 use rows::{ROWS, Row, Way};
 use std::{
-    env, fs,
+    env,
+    fmt::Write,
+    fs,
     net::UdpSocket,
     path::{Path, PathBuf},
     thread,
@@ -43,6 +45,9 @@ pub struct Options {
     /// Where the file and the report go
     #[arg(long, value_name = "DIRECTORY", default_value = "target/bench/pacing")]
     directory: PathBuf,
+    /// Write when each packet came and when it was due, nanoseconds, as NAME.csv beside the report
+    #[arg(long)]
+    trace: bool,
     /// Make the file, and do no more
     #[arg(long)]
     prepare: bool,
@@ -65,6 +70,8 @@ pub struct Measured {
     pub cost: Option<Cost>,
     /// How well it kept time, or why that cannot be said.
     pub figures: Result<Figures, String>,
+    /// Each packet, of a row that has figures.
+    pub packets_due: Vec<Packet>,
 }
 
 /// Streams, measures, prints.
@@ -88,7 +95,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut measured = Vec::new();
     for row in ROWS.iter().filter(wanted) {
         eprintln!("krtp-bench: {} …", row.name);
-        measured.push(measure(row, &target, &way, &socket, &octets)?);
+        let row = measure(row, &target, &way, &socket, &octets)?;
+        if options.trace {
+            trace(&row, &options.directory)?;
+        }
+        measured.push(row);
     }
     let report = report::Report::new(seconds, &file, measured)?;
     let json = options.directory.join("pacing.json");
@@ -107,7 +118,14 @@ fn measure(
     socket: &UdpSocket,
     file: &[u8],
 ) -> anyhow::Result<Measured> {
-    let without = |why: String| Measured { row, packets: 0, lost: 0, cost: None, figures: Err(why) };
+    let without = |why: String| Measured {
+        row,
+        packets: 0,
+        lost: 0,
+        cost: None,
+        figures: Err(why),
+        packets_due: Vec::new(),
+    };
     if row.fq && !has_fq(target)? {
         return Ok(without("no fq on this kernel".to_owned()));
     }
@@ -120,20 +138,34 @@ fn measure(
     // What the sender handed over may still wait in a qdisc.
     thread::sleep(DRAIN);
     let received = listener.finish()?;
-    let figures = match &cost {
+    let due = match &cost {
         Err(error) => Err(format!("{error:#}")),
         Ok((false, _)) => Err(format!("it failed: {}", last_words(&row.log(way)))),
-        Ok((true, _)) => delivery::packets(&received, row.carries, file)
-            .map_err(|error| format!("{error:#}"))
-            .and_then(|packets| Figures::of(&packets).ok_or_else(|| "too few packets".to_owned())),
+        Ok((true, _)) => {
+            delivery::packets(&received, row.carries, file).map_err(|error| format!("{error:#}"))
+        }
     };
+    let figures = due.as_ref().map_err(Clone::clone);
+    let figures = figures.and_then(|due| Figures::of(due).ok_or_else(|| "too few packets".to_owned()));
     Ok(Measured {
         row,
         packets: received.packets.len(),
         lost: delivery::lost(&received),
         cost: cost.ok().map(|(_, cost)| cost),
         figures,
+        packets_due: due.unwrap_or_default(),
     })
+}
+
+/// Writes a row's packets for whoever wants to look at each.
+fn trace(measured: &Measured, directory: &Path) -> anyhow::Result<()> {
+    let path = directory.join(measured.row.key).with_extension("csv");
+    let first = measured.packets_due.first().map_or(0, |packet| packet.came);
+    let lines = measured.packets_due.iter().fold("came_ns,due_ns\n".to_owned(), |mut lines, packet| {
+        _ = writeln!(lines, "{},{:.0}", packet.came - first, packet.due);
+        lines
+    });
+    fs::write(&path, lines).with_context(|| path.display().to_string())
 }
 
 /// Longer than any sender here is ahead of its time.

@@ -72,6 +72,7 @@ fn row_json(row: &Measured) -> Value {
             value["error_max_ns"] = json!(figures.error_max);
             value["longest_burst"] = json!(figures.longest_burst);
             value["rate_ppm"] = json!(figures.rate_ppm);
+            value["ends_ppm"] = json!(figures.ends_ppm);
             value["within_10_ms"] = json!(figures.within_10_ms);
         }
     }
@@ -125,8 +126,8 @@ impl fmt::Display for Report {
 
 const LEGEND: &str = "\
 p50, p99, max: how far gaps between packets are from the gaps that the PCRs ask for. burst: most packets in a row
-that came closer than half of that. rate: first to last packet against the PCRs. CPU: the sender's own, user and
-system; all CPU: of everything on the machine meanwhile. wake-ups: the sender's voluntary context switches.";
+that came closer than half of that. rate: against the PCRs, by the line nearest to all packets. CPU: the sender's own,
+user and system; all CPU: of everything on the machine meanwhile. wake-ups: its voluntary context switches.";
 
 fn times(figures: &Figures) -> [String; 5] {
     let micros = |nanos: f64| format!("{:.1}", nanos / 1e3);
@@ -151,17 +152,25 @@ mod tests {
             error_max: 1e6,
             longest_burst: 2,
             rate_ppm: -3.25,
+            ends_ppm: -4.0,
             within_10_ms: 1.0,
         };
         let cost = Cost { cpu_seconds: 0.5, wakeups: 180, machine_seconds: 2.0 };
-        let with =
-            Measured { row: &ROWS[1], packets: 22_796, lost: 0, cost: Some(cost), figures: Ok(figures) };
+        let with = Measured {
+            row: &ROWS[1],
+            packets: 22_796,
+            lost: 0,
+            cost: Some(cost),
+            figures: Ok(figures),
+            packets_due: Vec::new(),
+        };
         let without = Measured {
             row: &ROWS[0],
             packets: 0,
             lost: 0,
             cost: None,
             figures: Err("no fq on this kernel".into()),
+            packets_due: Vec::new(),
         };
         Report {
             kernel: "6.12".into(),

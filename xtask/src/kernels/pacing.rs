@@ -24,6 +24,7 @@ use std::{
 /// `bench pacing`'s arguments; those of `krtp-bench pacing` are among them.
 #[derive(Parser)]
 #[command(name = "cargo xtask bench pacing", bin_name = "cargo xtask bench pacing")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 struct Options {
     /// On this host's kernel, not in a machine
     #[arg(long)]
@@ -40,6 +41,9 @@ struct Options {
     /// Only these senders (see krtp-bench pacing --help)
     #[arg(long = "row", value_name = "NAME")]
     rows: Vec<String>,
+    /// Write when each packet came and when it was due, as NAME.csv beside the report
+    #[arg(long)]
+    trace: bool,
     /// All is built already (set when this runs itself again as root)
     #[arg(long, hide = true)]
     built: bool,
@@ -88,6 +92,7 @@ impl Options {
     fn words(&self) -> Result<Vec<String>> {
         let mut words = vec!["pacing".to_owned(), "--seconds".to_owned(), self.seconds().to_string()];
         words.extend(self.rows.iter().flat_map(|row| ["--row".to_owned(), row.clone()]));
+        words.extend(self.trace.then(|| "--trace".to_owned()));
         words.extend(["--directory".to_owned(), directory()?.display().to_string()]);
         Ok(words)
     }
@@ -102,12 +107,11 @@ fn in_machine(options: &Options) -> Result<()> {
     let busybox = debian::busybox()?;
     let limit = Duration::from_secs(SENDERS * (options.seconds() + 20) + 60);
     let words = options.words()?.iter().map(|word| quoted(Path::new(word))).collect::<Vec<_>>().join(" ");
-    let report = directory()?.join("pacing.json");
     let job = format!(
-        "step pacing {} {} {words}\ncp {} /mnt/\n",
+        "cd {}; rm -f *.json *.csv\nstep pacing {} {} {words}\ncp *.json *.csv /mnt/\n",
+        quoted(&directory()?),
         limit.as_secs(),
         quoted(&bench()?),
-        quoted(&report)
     );
     let place = debian::directory()?.join("pacing");
     let stop = process::on_signals()?;
@@ -128,9 +132,14 @@ fn in_machine(options: &Options) -> Result<()> {
     if end != End::Done {
         bail!("the machine did not come through: see {}", places::shown(&machine.console()));
     }
-    let measured = machine.results().join("pacing.json");
-    fs::copy(&measured, &report).with_context(|| places::shown(&measured))?;
-    println!("Here: {}", places::shown(&report));
+    for entry in fs::read_dir(machine.results())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json" || extension == "csv") {
+            let here = directory()?.join(path.file_name().unwrap_or_default());
+            fs::copy(&path, &here).with_context(|| places::shown(&here))?;
+            println!("Here: {}", places::shown(&here));
+        }
+    }
     if !status.starts_with("0 ") {
         bail!("not every sender could be measured");
     }
