@@ -5,10 +5,13 @@ use super::{
     object::{EGRESS, LoadError, Maps, Object},
     pins::{PinError, Pins},
     qdisc::{self, QdiscError},
-    segmenter::{self, Holder},
+    segmenter::{self, Filter, Holder},
     undo::Undo,
 };
-use crate::net::netlink::{Link, Netlink, NetlinkError};
+use crate::{
+    net::netlink::{Link, Netlink, NetlinkError},
+    process::Process,
+};
 use aya::{
     Ebpf,
     programs::{
@@ -127,6 +130,8 @@ pub struct Hung {
     pub undo: Undo,
     /// Whether the interface's clsact qdisc is our making.
     pub made_clsact: bool,
+    /// The filter, on a kernel without tcx.
+    pub filter: Option<Filter>,
 }
 
 impl Attachment {
@@ -138,9 +143,10 @@ impl Attachment {
         }
         qdisc::sweep()?;
         let mut object = Object::load(flows)?;
-        let segmenter = make_segmenter(netlink, link, Holder::Process(crate::process::Process::own())).await;
+        let holder = Holder::Process(Process::own());
+        let segmenter = make_segmenter(netlink, link, holder).await;
         let made = segmenter.as_ref().map_or_else(|_| Undo::default(), |index| Undo::default().link(*index));
-        let Hung { link: hung, undo, .. } = match hang(&mut object, link, made.clone()) {
+        let Hung { link: hung, undo, filter, .. } = match hang(&mut object, link, made.clone()) {
             Ok(hung) => hung,
             Err(error) => {
                 if let Ok(index) = segmenter {
@@ -149,6 +155,12 @@ impl Attachment {
                 return Err(error);
             }
         };
+        if let (Ok(index), Some(filter)) = (&segmenter, filter) {
+            // What is not noted is only missed by a sweep after our guardian was killed, too.
+            if let Err(error) = segmenter::note(netlink, *index, holder, filter).await {
+                tracing::debug!("{error}");
+            }
+        }
         let guard = if undo.is_empty() {
             None
         } else {
@@ -231,6 +243,7 @@ pub fn hang_program(
             Err(source) => return Err(AttachError::Clsact { interface, source }),
         }
     }
+    let id = program.info().map(|info| info.id());
     let attached =
         program.attach_with_options(&interface, direction, options).and_then(|id| program.take_link(id));
     let hung = match attached {
@@ -243,7 +256,9 @@ pub fn hang_program(
             return Err(AttachError::Attach { interface, direction, source });
         }
     };
+    let mut filter = None;
     if Hook::of_this_kernel() == Hook::Clsact {
+        filter = id.ok().map(|program| Filter { program, made_clsact });
         if let (Ok(priority), Ok(handle)) = (hung.priority(), hung.handle()) {
             undo = undo.filter(link.index, direction, priority, handle.into());
         }
@@ -251,7 +266,7 @@ pub fn hang_program(
             undo = undo.clsact(link.index);
         }
     }
-    Ok(Hung { link: hung, undo, made_clsact })
+    Ok(Hung { link: hung, undo, made_clsact, filter })
 }
 
 fn is_exists(error: &TcError) -> bool {

@@ -2,6 +2,7 @@
 //! the kernel segments what is redirected to it and sends every segment
 //! through the interface's egress by itself.
 
+use super::undo::Undo;
 use crate::{
     net::{
         netlink::{Link, Netlink, NetlinkError, is_errno},
@@ -9,9 +10,14 @@ use crate::{
     },
     process::Process,
 };
+use aya::programs::TcAttachType;
+use futures_util::TryStreamExt;
 use rtnetlink::{
     LinkMacVlan, LinkUnspec,
-    packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, MacVlanMode},
+    packet_route::{
+        link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, MacVlanMode},
+        tc::{TcAttribute, TcFilterBpfOption, TcMessage, TcOption},
+    },
 };
 
 /// What the alias of each of our segmenters begins with.
@@ -35,7 +41,12 @@ pub enum Holder {
 }
 
 impl Holder {
-    fn alias(self) -> String {
+    fn alias(self, filter: Option<Filter>) -> String {
+        let filter = filter.map_or_else(String::new, |filter| format!(" {}", filter.words()));
+        self.name() + &filter
+    }
+
+    fn name(self) -> String {
         match self {
             Self::Process(Process { pid, start }) => format!("{MARK} {pid} {start} {}", pid_namespace()),
             Self::Attach => format!("{MARK} {PINNED}"),
@@ -44,7 +55,9 @@ impl Holder {
 
     /// The holder that an alias names, if it is one of ours.
     fn of(alias: &str) -> Option<Result<Self, ForeignProcess>> {
-        let words: Vec<&str> = alias.strip_prefix(MARK)?.split_whitespace().collect();
+        let alias = alias.strip_prefix(MARK)?;
+        let holder = alias.split_once(FILTER).map_or(alias, |(holder, _)| holder);
+        let words: Vec<&str> = holder.split_whitespace().collect();
         match *words.as_slice() {
             [PINNED] => Some(Ok(Self::Attach)),
             [pid, start, namespace] => {
@@ -57,6 +70,36 @@ impl Holder {
             }
             _ => None,
         }
+    }
+}
+
+/// Before 6.6 there is no tcx link that goes with its process, but a filter: a
+/// segmenter's alias says which, so that whoever sweeps takes it away as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// The id of its program, which no other has as long as the kernel runs.
+    pub program: u32,
+    /// Whether the clsact qdisc came with it.
+    pub made_clsact: bool,
+}
+
+/// What comes before a filter in an alias.
+const FILTER: &str = "with program";
+const CLSACT: &str = "and clsact";
+
+impl Filter {
+    fn words(self) -> String {
+        let clsact = if self.made_clsact { format!(" {CLSACT}") } else { String::new() };
+        format!("{FILTER} {}{clsact}", self.program)
+    }
+
+    fn of(alias: &str) -> Option<Self> {
+        let (_, words) = alias.split_once(FILTER)?;
+        let (program, made_clsact) = match words.split_once(CLSACT) {
+            Some((program, _)) => (program, true),
+            None => (words, false),
+        };
+        Some(Self { program: program.trim().parse().ok()?, made_clsact })
     }
 }
 
@@ -143,12 +186,20 @@ async fn bring_up(netlink: &Netlink, index: u32, holder: Holder) -> Result<(), r
         other => other?,
     }
     let message = LinkUnspec::new_with_index(index)
-        .append_extra_attribute(LinkAttribute::IfAlias(holder.alias()))
+        .append_extra_attribute(LinkAttribute::IfAlias(holder.alias(None)))
         .append_extra_attribute(LinkAttribute::GsoMaxSegs(1))
         .append_extra_attribute(LinkAttribute::GsoMaxSize(GSO_MAX_SIZE))
         .up()
         .build();
     netlink.handle().link().set(message).execute().await
+}
+
+/// Notes in the alias of segmenter `index` that `filter` goes with it.
+pub async fn note(netlink: &Netlink, index: u32, holder: Holder, filter: Filter) -> Result<(), NetlinkError> {
+    let alias = LinkAttribute::IfAlias(holder.alias(Some(filter)));
+    let message = LinkUnspec::new_with_index(index).append_extra_attribute(alias).build();
+    let noted = netlink.handle().link().set(message).execute().await;
+    noted.map_err(NetlinkError::refused("noting the filter in the segmenter's alias"))
 }
 
 /// Whether `link` is a segmenter of krtp's.
@@ -166,14 +217,56 @@ pub async fn left_behind(netlink: &Netlink) -> Result<Vec<Link>, NetlinkError> {
     Ok(links)
 }
 
-/// Removes the segmenters that were [left behind](left_behind). Returns their names.
+/// Removes the segmenters that were [left behind](left_behind), and the filters
+/// that went with them. Returns their names.
 pub async fn sweep(netlink: &Netlink) -> Result<Vec<String>, NetlinkError> {
     let mut swept = Vec::new();
     for link in left_behind(netlink).await? {
+        if let (Some(lower), Some(filter)) = (link.lower, link.alias.as_deref().and_then(Filter::of)) {
+            remove(netlink, lower, filter).await;
+        }
         netlink.remove_link(link.index).await?;
         swept.push(link.name);
     }
     Ok(swept)
+}
+
+/// Removes `filter` from the egress of interface `lower`, if it is there.
+async fn remove(netlink: &Netlink, lower: u32, filter: Filter) {
+    let filters = netlink.handle().traffic_filter(lower.cast_signed()).get().egress().execute();
+    // Without a clsact qdisc there is nothing to list.
+    let filters: Vec<TcMessage> = filters.try_collect().await.unwrap_or_default();
+    let mut undo = Undo::default();
+    for found in filters.iter().filter(|found| program(found) == Some(filter.program)) {
+        // tcm_info: priority and protocol.
+        undo = undo.filter(
+            lower,
+            TcAttachType::Egress,
+            (found.header.info >> 16) as u16,
+            found.header.handle.into(),
+        );
+    }
+    if undo.is_empty() {
+        return;
+    }
+    if filter.made_clsact {
+        undo = undo.clsact(lower);
+    }
+    if let Ok(socket) = Undo::socket() {
+        undo.run(socket);
+    }
+}
+
+/// The id of a BPF filter's program.
+fn program(filter: &TcMessage) -> Option<u32> {
+    let options = filter.attributes.iter().filter_map(|attribute| match attribute {
+        TcAttribute::Options(options) => Some(options),
+        _ => None,
+    });
+    options.flatten().find_map(|option| match option {
+        TcOption::Bpf(TcFilterBpfOption::ProgId(id)) => Some(*id),
+        _ => None,
+    })
 }
 
 /// The segmenters of `lower` that `krtp attach` left.
@@ -187,14 +280,20 @@ pub async fn attached(netlink: &Netlink, lower: u32) -> Result<Option<Link>, Net
 
 #[cfg(test)]
 mod tests {
-    use super::Holder;
+    use super::{Filter, Holder};
     use crate::process::Process;
 
     #[test]
     fn an_alias_names_its_holder() {
         for holder in [Holder::Attach, Holder::Process(Process { pid: 7, start: 99 })] {
-            let read = Holder::of(&holder.alias()).expect("ours").ok().expect("of this namespace");
-            assert_eq!(read, holder);
+            for made_clsact in [None, Some(false), Some(true)] {
+                let filter = made_clsact.map(|made_clsact| Filter { program: 4711, made_clsact });
+                let alias = holder.alias(filter);
+                let read = Holder::of(&alias).expect("ours").ok().expect("of this namespace");
+                assert_eq!((read, Filter::of(&alias)), (holder, filter), "{alias}");
+                // IFALIASZ (linux/if.h).
+                assert!(alias.len() < 256, "{alias}");
+            }
         }
     }
 
