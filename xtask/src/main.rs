@@ -57,6 +57,10 @@ enum Command {
     Stream(PassedOn),
     /// The flows in the maps: `krtp flows`
     Flows(PassedOn),
+    /// What a file holds: `krtp probe`
+    Probe(PassedOn),
+    /// The RTP that arrives on an interface: `krtp watch`
+    Watch(PassedOn),
     /// Undo `attach`: `krtp detach`
     Detach(PassedOn),
     /// The eBPF object from source, to where rtp-user embeds it
@@ -98,6 +102,8 @@ fn run(command: Option<Command>) -> anyhow::Result<()> {
         Command::Attach(passed) => krtp::run(&["attach"], &passed.arguments),
         Command::Stream(passed) => krtp::run(&["stream"], &passed.arguments),
         Command::Flows(passed) => krtp::run(&["flows"], &passed.arguments),
+        Command::Probe(passed) => krtp::run(&["probe"], &passed.arguments),
+        Command::Watch(passed) => krtp::run(&["watch"], &passed.arguments),
         Command::Detach(passed) => krtp::run(&["detach"], &passed.arguments),
         Command::BuildEbpf(options) => build_ebpf::run(&options),
         Command::Setup(options) => setup::run(&options),

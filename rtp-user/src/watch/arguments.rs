@@ -1,7 +1,7 @@
 //! The command line of `krtp watch`.
 
 use super::{Mode, Options, clocks};
-use crate::cli::{parse_number, parse_time};
+use crate::cli::values::{parse_number, parse_time};
 use clap::Args;
 use std::time::Duration;
 
