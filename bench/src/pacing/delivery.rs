@@ -3,7 +3,7 @@
 use super::{
     clock::{Clock, TS},
     figures::Packet,
-    receiver::Received,
+    receiver::{Arrival, Received},
 };
 use anyhow::{Context, bail, ensure};
 
@@ -20,8 +20,12 @@ pub enum Carries {
 pub fn packets(received: &Received, carries: Carries, file: &[u8]) -> anyhow::Result<Vec<Packet>> {
     ensure!(!received.packets.is_empty(), "nothing arrived");
     ensure!(received.strange == 0, "{} datagrams were no RTP", received.strange);
-    let lost = lost(received);
-    ensure!(lost == 0, "{lost} packets lost, {} arrived", received.packets.len());
+    let places = places(received);
+    let (lost, arrived) = (missing(&places), places.len());
+    ensure!(lost == 0, "{lost} packets lost, {arrived} arrived");
+    if let Some(early) = (1..places.len()).find(|&packet| places[packet] != places[packet - 1] + 1) {
+        bail!("packet {} of {arrived} came after packet {}", places[early], places[early - 1]);
+    }
     let stream = received.packets.iter().flat_map(|packet| &packet.payload).copied().collect::<Vec<_>>();
     let clock = match carries {
         Carries::File => {
@@ -46,8 +50,28 @@ pub fn packets(received: &Received, carries: Carries, file: &[u8]) -> anyhow::Re
 
 /// Sequence numbers that are missing between the first and the last.
 pub fn lost(received: &Received) -> usize {
-    let pairs = received.packets.windows(2);
-    pairs.map(|pair| usize::from(pair[1].sequence.wrapping_sub(pair[0].sequence).wrapping_sub(1))).sum()
+    missing(&places(received))
+}
+
+/// Each packet's number, the first one's being zero; negative where an earlier one came later.
+pub fn places(received: &Received) -> Vec<i64> {
+    let mut place = 0;
+    let mut last = received.packets.first().map_or(0, |packet| packet.sequence);
+    let step = |packet: &Arrival| {
+        // Of two ways round the shorter one (RFC 3550 A.1).
+        place += i64::from(packet.sequence.wrapping_sub(last).cast_signed());
+        last = packet.sequence;
+        place
+    };
+    received.packets.iter().map(step).collect()
+}
+
+fn missing(places: &[i64]) -> usize {
+    let mut sorted = places.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let span = sorted.first().zip(sorted.last()).map_or(0, |(first, last)| last - first + 1);
+    usize::try_from(span).unwrap_or_default() - sorted.len()
 }
 
 /// All octets of the file, save that a sender may keep back what does not fill its last packet, or fill that with null
@@ -108,10 +132,14 @@ mod tests {
     fn a_fault_is_named() {
         type Damage = fn(&mut Received);
         let file = file();
-        let damages: [(&str, Damage); 6] = [
+        let damages: [(&str, Damage); 8] = [
             ("nothing arrived", |received| received.packets.clear()),
             ("2 datagrams were no RTP", |received| received.strange = 2),
             ("1 packets lost, 9 arrived", |received| drop(received.packets.remove(4))),
+            ("packet 5 of 10 came after packet 3", |received| received.packets.swap(4, 5)),
+            ("packet 4 of 11 came after packet 4", |received| {
+                received.packets.insert(4, received.packets[4].clone());
+            }),
             ("octet 1320 is not the file's", |received| received.packets[1].payload[4] ^= 1),
             ("octets are missing", |received| received.packets.truncate(8)),
             ("188 octets more", |received| received.packets[9].payload.extend([0x47; 188])),

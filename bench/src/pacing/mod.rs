@@ -18,7 +18,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, value_parser};
 use cost::Cost;
 use figures::{Figures, Packet};
-use receiver::Receiver;
+use receiver::{Received, Receiver};
 use rows::{ROWS, Row, Way};
 use std::{
     env,
@@ -62,16 +62,14 @@ fn rows() -> clap::builder::PossibleValuesParser {
 pub struct Measured {
     /// Which.
     pub row: &'static Row,
-    /// RTP packets that arrived.
-    pub packets: usize,
-    /// Sequence numbers that did not.
-    pub lost: usize,
     /// What it cost.
     pub cost: Option<Cost>,
     /// How well it kept time, or why that cannot be said.
     pub figures: Result<Figures, String>,
-    /// Each packet, of a row that has figures.
-    pub packets_due: Vec<Packet>,
+    /// All that came.
+    pub received: Received,
+    /// The same against the clock, of a row that has figures.
+    pub due: Vec<Packet>,
 }
 
 /// Streams, measures, prints.
@@ -85,7 +83,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(krtp.exists(), "{} is not built: cargo build --release --package rtp-user", krtp.display());
     let octets = fs::read(&file).with_context(|| file.display().to_string())?;
     let namespace = Namespace::enter_new()?;
-    let (target, socket) = namespace.receiver()?;
+    let (target, socket) = namespace.ordered_receiver()?;
     let scratch = tempfile::tempdir()?;
     // All from memory: what the file lies on is not what is measured.
     let copy = scratch.path().join("pacing.ts");
@@ -120,11 +118,10 @@ fn measure(
 ) -> anyhow::Result<Measured> {
     let without = |why: String| Measured {
         row,
-        packets: 0,
-        lost: 0,
         cost: None,
         figures: Err(why),
-        packets_due: Vec::new(),
+        received: Received::default(),
+        due: Vec::new(),
     };
     if row.fq && !has_fq(target)? {
         return Ok(without("no fq on this kernel".to_owned()));
@@ -147,24 +144,21 @@ fn measure(
     };
     let figures = due.as_ref().map_err(Clone::clone);
     let figures = figures.and_then(|due| Figures::of(due).ok_or_else(|| "too few packets".to_owned()));
-    Ok(Measured {
-        row,
-        packets: received.packets.len(),
-        lost: delivery::lost(&received),
-        cost: cost.ok().map(|(_, cost)| cost),
-        figures,
-        packets_due: due.unwrap_or_default(),
-    })
+    let cost = cost.ok().map(|(_, cost)| cost);
+    Ok(Measured { row, cost, figures, received, due: due.unwrap_or_default() })
 }
 
 /// Writes a row's packets for whoever wants to look at each.
 fn trace(measured: &Measured, directory: &Path) -> anyhow::Result<()> {
     let path = directory.join(measured.row.key).with_extension("csv");
-    let first = measured.packets_due.first().map_or(0, |packet| packet.came);
-    let lines = measured.packets_due.iter().fold("came_ns,due_ns\n".to_owned(), |mut lines, packet| {
-        _ = writeln!(lines, "{},{:.0}", packet.came - first, packet.due);
-        lines
-    });
+    let packets = &measured.received.packets;
+    let first = packets.first().map_or(0, |packet| packet.came);
+    let places = delivery::places(&measured.received);
+    let mut lines = "number,came_ns,due_ns\n".to_owned();
+    for (at, (packet, place)) in packets.iter().zip(places).enumerate() {
+        let due = measured.due.get(at).map_or_else(String::new, |packet| format!("{:.0}", packet.due));
+        writeln!(lines, "{place},{},{due}", packet.came - first)?;
+    }
     fs::write(&path, lines).with_context(|| path.display().to_string())
 }
 

@@ -1,6 +1,6 @@
 //! The comparison as a table for people and as JSON for programs.
 
-use super::{Measured, figures::Figures};
+use super::{Measured, delivery, figures::Figures};
 use anyhow::Context;
 use jiff::{Timestamp, Unit};
 use nix::sys::utsname::uname;
@@ -56,8 +56,8 @@ fn row_json(row: &Measured) -> Value {
     let mut value = json!({
         "row": row.row.key,
         "name": row.row.name,
-        "packets": row.packets,
-        "lost": row.lost,
+        "packets": row.received.packets.len(),
+        "lost": delivery::lost(&row.received),
     });
     if let Some(cost) = &row.cost {
         value["cpu_seconds"] = json!(cost.cpu_seconds);
@@ -114,7 +114,7 @@ impl fmt::Display for Report {
                         write!(f, "  {cell:>9}")?;
                     }
                     let (cpu, all, wakeups) = (cost.cpu_seconds, cost.machine_seconds, cost.wakeups);
-                    writeln!(f, "  {cpu:>9.2}  {all:>9.2}  {wakeups:>9}  {:>9}", row.packets)?;
+                    writeln!(f, "  {cpu:>9.2}  {all:>9.2}  {wakeups:>9}  {:>9}", row.received.packets.len())?;
                 }
                 (Err(why), _) => writeln!(f, "  {why}")?,
                 (Ok(_), None) => writeln!(f, "  its cost is not known")?,
@@ -143,7 +143,7 @@ fn times(figures: &Figures) -> [String; 5] {
 #[cfg(test)]
 mod tests {
     use super::Report;
-    use crate::pacing::{Measured, cost::Cost, figures::Figures, rows::ROWS};
+    use crate::pacing::{Measured, cost::Cost, figures::Figures, receiver::Received, rows::ROWS};
 
     fn report() -> Report {
         let figures = Figures {
@@ -158,19 +158,17 @@ mod tests {
         let cost = Cost { cpu_seconds: 0.5, wakeups: 180, machine_seconds: 2.0 };
         let with = Measured {
             row: &ROWS[1],
-            packets: 22_796,
-            lost: 0,
             cost: Some(cost),
             figures: Ok(figures),
-            packets_due: Vec::new(),
+            received: Received::default(),
+            due: Vec::new(),
         };
         let without = Measured {
             row: &ROWS[0],
-            packets: 0,
-            lost: 0,
             cost: None,
             figures: Err("no fq on this kernel".into()),
-            packets_due: Vec::new(),
+            received: Received::default(),
+            due: Vec::new(),
         };
         Report {
             kernel: "6.12".into(),
@@ -190,7 +188,7 @@ mod tests {
         assert!(line(ROWS[0].name).ends_with("no fq on this kernel"), "{text}");
         let words = line(ROWS[1].name);
         let words: Vec<&str> = words.trim_start_matches(ROWS[1].name).split_whitespace().collect();
-        assert_eq!(words, ["1.2", "45.0", "1000.0", "2", "-3.2", "0.50", "2.00", "180", "22796"]);
+        assert_eq!(words, ["1.2", "45.0", "1000.0", "2", "-3.2", "0.50", "2.00", "180", "0"]);
     }
 
     #[test]

@@ -13,9 +13,13 @@ use std::{
 };
 
 /// Tests that show nothing more in a machine than on the host.
-const NOT_IN_A_MACHINE: [(&str, &str); 3] = [
+const NOT_IN_A_MACHINE: [(&str, &str); 4] = [
     ("support", "no tests, but what they share"),
     ("refusals", "refused before the kernel is asked"),
+    (
+        "timing",
+        "without fq user space paces, and no kernel does it otherwise; with fq the bench's receiver judges",
+    ),
     ("receivers", "what is received is the same, and decoding video takes long in a machine"),
 ];
 /// Seconds that one test binary may take.
