@@ -17,12 +17,13 @@ pub(crate) fn parse_pace(text: &str) -> Result<Pace, String> {
     }
 }
 
-/// `90`, `90.5`, `1:30`, `1:02:03.5` or `1500ms`.
+/// `90`, `90.5s`, `1:30`, `1:02:03.5` or `1500ms`.
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let wrong = || "give seconds, M:S, H:M:S or milliseconds: 90, 1:30, 0:01:30.5, 1500ms".to_owned();
     if let Some(milliseconds) = text.strip_suffix("ms") {
         return milliseconds.parse().map(Duration::from_millis).map_err(|_| wrong());
     }
+    let text = text.strip_suffix('s').unwrap_or(text);
     let (whole, seconds) = text.rsplit_once(':').unwrap_or(("0", text));
     let digits = seconds.starts_with(|c: char| c.is_ascii_digit());
     let seconds: f64 = seconds.parse().ok().filter(|_| digits).ok_or_else(wrong)?;
@@ -37,7 +38,7 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
 
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     match parse_time(text)? {
-        Duration::ZERO => Err("nothing would be played".into()),
+        Duration::ZERO => Err("give a time above zero".into()),
         duration => Ok(duration),
     }
 }
@@ -104,6 +105,7 @@ mod tests {
             ("0", Some(0)),
             ("90", Some(90_000)),
             ("90.25", Some(90_250)),
+            ("90.25s", Some(90_250)),
             ("1500ms", Some(1500)),
             ("1:30", Some(90_000)),
             ("1:02:03.5", Some(3_723_500)),

@@ -130,7 +130,7 @@ fn mistakes_on_the_command_line() {
         ("no burst", "--burst 0", &["--burst", "1..="]),
         ("what to do when late", "--on-late hurry", &["--on-late", "drop, shift, fail"]),
         ("beginning", "--start soon", &["--start", "1:30"]),
-        ("no duration", "--duration 0", &["--duration", "nothing would be played"]),
+        ("no duration", "--duration 0", &["--duration", "above zero"]),
         ("PID of null packets", "--pcr-pid 0x1fff", &["--pcr-pid", "0 to 8190"]),
         ("option", "--fast", &["--fast"]),
     ];

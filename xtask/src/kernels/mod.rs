@@ -116,7 +116,7 @@ fn one(
     stop: &AtomicBool,
 ) -> Result<Outcome> {
     let place = debian::directory()?.join(kernel.series.name());
-    let machine = Machine { kernel, busybox, place, job: job::script(tests)?, limit, stop };
+    let machine = Machine { kernel, busybox, place, job: job::script(tests)?, limit, first: false, stop };
     let (begun, mut told) = (Instant::now(), Vec::new());
     let end = machine.run(|| tell(kernel, &machine, begun, &mut told));
     let end = end.with_context(|| format!("the machine with {}", kernel.release))?;

@@ -121,6 +121,7 @@ fn in_machine(options: &Options) -> Result<()> {
         place,
         job,
         limit: limit + Duration::from_mins(1),
+        first: true,
         stop: &stop,
     };
     let with = if machine::has_kvm() { "KVM" } else { "no KVM" };
