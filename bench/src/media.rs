@@ -2,14 +2,12 @@
 
 use crate::rows::{CLOCK_RATE, PAYLOAD_TYPE};
 use anyhow::Context;
-use krtp::{
-    engine::source::Source,
-    media::{
-        self,
-        identity::Identity,
-        library::{ClockWish, Library},
-        plan::Plan,
-    },
+use krtp::media::{
+    self,
+    identity::Identity,
+    library::{ClockWish, Library},
+    plan::Plan,
+    source::Source,
 };
 use memmap2::{Mmap, MmapOptions};
 use std::{

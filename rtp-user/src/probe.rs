@@ -2,7 +2,6 @@
 //! kept, so that playing starts at once.
 
 use crate::{
-    engine::source::Source,
     media::{
         self, Wish,
         index::cache_dir,
@@ -10,6 +9,7 @@ use crate::{
         plan::Plan,
         psi,
         scan::Scan,
+        source::Source,
     },
     print::print,
 };

@@ -10,9 +10,9 @@ use krtp::{
     engine::{
         Checksum, Flow, Setting,
         kernel::{KernelFlow, Path},
-        source::Source,
     },
     kernel::attach::Attachment,
+    media::source::Source,
     net::socket::{FlowSocket, Options},
     stop::Stop,
 };

@@ -1,10 +1,10 @@
 //! The kernel engine: `sendfile` hands over a batch, the program on the
 //! interface writes the headers.
 
-use super::{Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal, source::Source};
+use super::{Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal};
 use crate::{
     kernel::{attach::SharedMaps, object::Maps},
-    media::plan::Batch,
+    media::{plan::Batch, source::Source},
     net::{route::NextHop, socket::FlowSocket},
     pace::Lateness,
     stop::Stop,

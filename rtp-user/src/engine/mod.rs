@@ -1,11 +1,13 @@
 //! The engines: two ways to put the same packets on the wire.
 
 pub mod kernel;
-pub mod source;
 pub mod user;
 
 use crate::{
-    media::plan::Batch,
+    media::{
+        plan::Batch,
+        source::{Source, SourceError},
+    },
     net::socket::{FlowSocket, overhead},
     pace::Lateness,
 };
@@ -136,7 +138,7 @@ pub enum SendError {
     },
     /// The file is not what it was.
     #[error("{0}")]
-    File(#[from] source::SourceError),
+    File(#[from] SourceError),
     /// The host is too slow for it, or was busy for too long (`--on-late fail`).
     #[error(
         "{destination}: packets are {milliseconds} ms late, and --on-late fail ends the stream; \
@@ -222,12 +224,7 @@ pub trait Flow: std::fmt::Debug + Send {
     /// Sends `batch`, whose packets lie on `pieces` of the timeline: in order,
     /// at least one, at most [`PIECES_PER_BATCH`]. Blocks while the socket's
     /// buffer is full. `Ok(false)`: nothing was sent because the stream is to stop.
-    fn send(
-        &mut self,
-        source: &mut source::Source,
-        batch: &Batch,
-        pieces: &[Piece],
-    ) -> Result<bool, SendError>;
+    fn send(&mut self, source: &mut Source, batch: &Batch, pieces: &[Piece]) -> Result<bool, SendError>;
 
     /// Shows how late the flow is to whoever looks at it.
     fn show(&mut self, lateness: &Lateness);

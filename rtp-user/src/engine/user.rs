@@ -1,8 +1,13 @@
 //! The user engine: headers built here, UDP GSO, no privilege. The same bytes
 //! on the wire.
 
-use super::{Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal, source::Source};
-use crate::{media::plan::Batch, net::socket::FlowSocket, pace::Lateness, stop::Stop};
+use super::{Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal};
+use crate::{
+    media::{plan::Batch, source::Source},
+    net::socket::FlowSocket,
+    pace::Lateness,
+    stop::Stop,
+};
 use rtp_common::{
     header::{Header, LEN as HEADER},
     timeline::{self, Piece},

@@ -7,8 +7,8 @@ use super::{
     index::{Index, IndexError, Key},
     making::Making,
     plan::Plan,
+    source::{Source, Timing},
 };
-use crate::engine::source::{Source, Timing};
 use std::{
     collections::HashMap,
     fs::File,

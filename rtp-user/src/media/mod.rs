@@ -15,6 +15,7 @@ pub mod plan;
 pub mod psi;
 pub mod scan;
 mod sound;
+pub mod source;
 pub mod sync;
 #[cfg(test)]
 #[path = "../../tests/support/synth.rs"]

@@ -3,8 +3,8 @@
 
 use super::item::Item;
 use crate::{
-    engine::{PIECES_PER_BATCH, SendError, source::Source},
-    media::plan::Batch,
+    engine::{PIECES_PER_BATCH, SendError},
+    media::{plan::Batch, source::Source},
     schedule::{self, Begin, Laid, Origin},
 };
 use rtp_common::timeline::{self, MARKER, Piece};

@@ -1,8 +1,12 @@
 //! One file of a stream's row: the part of it that is played.
 
 use crate::{
-    engine::source::{Source, SourceError},
-    media::{clock::Stretch, pcr::HERTZ, plan::Plan},
+    media::{
+        clock::Stretch,
+        pcr::HERTZ,
+        plan::Plan,
+        source::{Source, SourceError},
+    },
     schedule::Begin,
 };
 use std::ops::Range;

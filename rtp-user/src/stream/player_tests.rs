@@ -1,11 +1,12 @@
 use super::{Manner, Player, Turn};
 use crate::{
-    engine::{Checksum, Flow, SendError, Setting, Totals, source::Source},
+    engine::{Checksum, Flow, SendError, Setting, Totals},
     media::{
         Wish,
         clock::Clock,
         library::{ClockWish, Library},
         plan::{Batch, Plan},
+        source::Source,
     },
     pace::{Lateness, OnLate, Pacing},
     stream::item::Item,

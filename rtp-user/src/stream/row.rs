@@ -9,6 +9,7 @@ use crate::{
         library::{ClockWish, Library},
         pcr::HERTZ,
         plan::Plan,
+        source::Source,
     },
     schedule,
 };
@@ -119,7 +120,7 @@ impl Row {
     }
 }
 
-fn ticks_at(source: &mut crate::engine::source::Source, octet: u64) -> Result<u64> {
+fn ticks_at(source: &mut Source, octet: u64) -> Result<u64> {
     Ok(source.stretch(octet)?.map_or(0, |stretch| stretch.ticks_at(octet)))
 }
 

@@ -9,13 +9,13 @@ use krtp::{
     engine::{
         Checksum, Flow, Setting,
         kernel::{KernelFlow, Path},
-        source::Source,
     },
     kernel::{attach::Attachment, qdisc},
     media::{
         self, Wish,
         library::{ClockWish, Library},
         plan::Plan,
+        source::Source,
     },
     net::{
         netlink::{Link, Netlink},

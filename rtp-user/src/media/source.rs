@@ -2,7 +2,7 @@
 
 mod window;
 
-use crate::media::{
+use super::{
     clock::{Clock, Stretch},
     identity::Identity,
     index::Index,
