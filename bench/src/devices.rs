@@ -33,6 +33,8 @@ const PREFIX: u8 = 24;
 const RECEIVE_BUFFER: usize = 64 << 20;
 /// How long the receiver waits for a packet that was sent.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The receiver's address.
+const FAR_END: Ipv4Addr = Ipv4Addr::new(10, 67, 0, 2);
 /// The receiver's Ethernet address; locally administered.
 const RECEIVER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
 
@@ -106,47 +108,48 @@ impl Namespace {
     /// A veth pair into a second namespace, and a socket there that receives
     /// what is sent to the target. The socket holds the second namespace.
     pub fn receiver(&self) -> anyhow::Result<(Target, UdpSocket)> {
-        self.receiver_set_up(|_| Ok(()))
+        self.beyond(|_| receiver_socket())
     }
 
     /// The same, with all packets in one queue. By itself a veth queues packets on the processor that sent them, and
     /// what two of them sent one after the other may come the other way round.
     pub fn ordered_receiver(&self) -> anyhow::Result<(Target, UdpSocket)> {
-        self.receiver_set_up(|interface| {
+        self.beyond(|interface| {
             // Generic receive offload gives a veth NAPI (veth.c: veth_set_features); UDP is not merged by it.
             let output = Command::new("ethtool").args(["-K", interface, "gro", "on"]).output();
             let output = output.context("cannot run ethtool (Debian package ethtool)")?;
             ensure!(output.status.success(), "ethtool: {}", String::from_utf8_lossy(&output.stderr).trim());
-            Ok(())
+            receiver_socket()
         })
     }
 
-    fn receiver_set_up(&self, set_up: fn(&str) -> anyhow::Result<()>) -> anyhow::Result<(Target, UdpSocket)> {
-        let (local, remote) = (Ipv4Addr::new(10, 67, 0, 1), Ipv4Addr::new(10, 67, 0, 2));
+    /// A veth pair into a second namespace, and what `there` makes of its far end, given its name. What is made has to
+    /// hold the namespace.
+    pub fn beyond<T: Send + 'static>(
+        &self,
+        there: impl FnOnce(&str) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<(Target, T)> {
+        let (local, remote) = (Ipv4Addr::new(10, 67, 0, 1), FAR_END);
         let (to_us, from_peer) = mpsc::channel();
         let (to_peer, from_us) = mpsc::channel();
-        let peer = thread::spawn(move || -> anyhow::Result<UdpSocket> {
+        let peer = thread::spawn(move || -> anyhow::Result<T> {
             let namespace = Self::enter_new()?;
             to_us.send(File::open("/proc/thread-self/ns/net").context("/proc")?)?;
             from_us.recv().context("no veth pair came")?;
             let known = LinkUnspec::new_with_name("veth1").address(RECEIVER.to_vec());
             namespace.bring_up(known, "veth1", remote)?;
-            set_up("veth1")?;
-            let socket = UdpSocket::bind((remote, PORT)).context("the receiver's socket")?;
-            setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).context("SO_RCVBUFFORCE")?;
-            socket.set_read_timeout(Some(PATIENCE))?;
-            Ok(socket)
+            there("veth1")
         });
         if let Ok(namespace) = from_peer.recv() {
             self.veth("veth0", "veth1", &namespace).context("making a veth pair")?;
             to_peer.send(())?;
         }
-        let socket = peer.join().expect("the receiver's thread does not panic")?;
+        let made = peer.join().expect("the receiver's thread does not panic")?;
         let link = self.bring_up(LinkUnspec::new_with_name("veth0"), "veth0", local)?;
         let neighbour = self.netlink.handle().neighbours().add(link.index, remote.into());
         self.run(neighbour.link_layer_address(&RECEIVER).execute())
             .context("the receiver's neighbour entry")?;
-        Ok((Target { link, destination: (remote, PORT).into() }, socket))
+        Ok((Target { link, destination: (remote, PORT).into() }, made))
     }
 
     fn veth(&self, name: &str, peer: &str, namespace: &File) -> Result<(), rtnetlink::Error> {
@@ -183,6 +186,14 @@ impl Namespace {
         };
         self.run(work).with_context(|| format!("bringing {name} up"))
     }
+}
+
+/// In the namespace of the calling thread.
+fn receiver_socket() -> anyhow::Result<UdpSocket> {
+    let socket = UdpSocket::bind((FAR_END, PORT)).context("the receiver's socket")?;
+    setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).context("SO_RCVBUFFORCE")?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket)
 }
 
 /// The second number of an interface's line in `/proc/net/dev`: packets that

@@ -5,6 +5,7 @@ mod bystander;
 mod check;
 mod cpu;
 mod devices;
+mod flows;
 mod media;
 mod pacing;
 mod quick;
@@ -29,12 +30,15 @@ enum Command {
     Quick(quick::Options),
     /// How near to their time packets leave: krtp and other senders, one after the other.
     Pacing(pacing::Options),
+    /// What many streams at once cost, paced without fq: krtp's in one process, and ffmpeg's.
+    Flows(flows::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Quick(options) => quick::run(&options),
         Command::Pacing(options) => pacing::run(&options),
+        Command::Flows(options) => flows::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,10 @@
 //! `bench`: the measurements, as root, from a release build.
 
-use crate::{kernels::pacing, process};
+use crate::{
+    kernels::pacing,
+    process,
+    setup::{self, Group},
+};
 use anyhow::Result;
 use std::ffi::OsString;
 
@@ -8,6 +12,9 @@ use std::ffi::OsString;
 pub fn run(arguments: &[OsString]) -> Result<()> {
     if arguments.first().is_some_and(|first| first == "pacing") {
         return pacing::run(arguments);
+    }
+    if arguments.first().is_some_and(|first| first == "flows") {
+        setup::ensure(&[Group::Test])?; // ffmpeg
     }
     pacing::build()?;
     process::become_(process::as_root(pacing::bench()?)?.args(arguments))

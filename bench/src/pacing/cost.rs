@@ -21,16 +21,28 @@ pub struct Cost {
 
 /// Runs `command` to its end; whether it ended well, and what it cost. Nobody else may wait for children meanwhile.
 pub fn of(command: &mut Command) -> anyhow::Result<(bool, Cost)> {
+    of_all(std::slice::from_mut(command))
+}
+
+/// The same of several at once: whether all ended well, and what they cost together.
+pub fn of_all(commands: &mut [Command]) -> anyhow::Result<(bool, Cost)> {
     let (children, machine) = (children()?, machine()?);
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("cannot run {program}"))?;
+    let start = |command: &mut Command| {
+        let program = command.get_program().to_string_lossy().into_owned();
+        command.spawn().with_context(|| format!("cannot run {program}"))
+    };
+    let running: Vec<_> = commands.iter_mut().map(start).collect();
+    let mut well = true;
+    for child in running {
+        well &= child?.wait()?.success();
+    }
     let after = self::children()?;
     let cost = Cost {
         cpu_seconds: seconds(&after) - seconds(&children),
         wakeups: after.voluntary_context_switches() - children.voluntary_context_switches(),
         machine_seconds: self::machine()? - machine,
     };
-    Ok((status.success(), cost))
+    Ok((well, cost))
 }
 
 fn children() -> anyhow::Result<Usage> {
@@ -58,8 +70,20 @@ fn busy(stat: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{busy, of};
+    use super::{busy, of, of_all};
     use std::process::Command;
+
+    #[test]
+    fn several_children_count_together() {
+        let sleeper = || {
+            let mut sleeper = Command::new("sleep");
+            sleeper.arg("0.01");
+            sleeper
+        };
+        let (good, cost) = of_all(&mut [sleeper(), sleeper(), sleeper()]).unwrap();
+        assert!(good && cost.wakeups >= 3, "{cost:?}");
+        assert!(!of_all(&mut [sleeper(), Command::new("false")]).unwrap().0);
+    }
 
     #[test]
     fn a_child_that_works_and_one_that_sleeps() {

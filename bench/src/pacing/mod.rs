@@ -5,10 +5,10 @@
 //! field of [`Measured`].
 
 mod clock;
-mod cost;
+pub mod cost;
 mod delivery;
 mod figures;
-mod media;
+pub mod media;
 mod receiver;
 mod report;
 mod rows;
