@@ -74,8 +74,9 @@ fn what_is_dropped_does_not_arrive_and_all_else_does() {
 fn a_watch_drops_nothing_by_itself() {
     let net = Net::direct();
     let socket = net.b.inside(|| UdpSocket::bind("198.18.0.2:5004").expect("our address"));
-    let watching = watch(&net, "vb", &["--packets", "50"]);
-    let packets: Vec<_> = (0..50).map(|number| rtp(number, 0, 9)).collect();
+    let watching = watch(&net, "vb", &["--packets", "40"]);
+    // Before 6.6 a veth with native XDP gives each packet a page, and a socket's buffer holds 49 of them.
+    let packets: Vec<_> = (0..40).map(|number| rtp(number, 0, 9)).collect();
     send(&net, 5004, &packets);
     socket.set_nonblocking(true).expect("a socket");
     let mut octets = [0; 100];
