@@ -19,7 +19,9 @@ pub fn watch(net: &Net, interface: &str, arguments: &[&str]) -> Running {
     let mut running = net.krtp.start(&net.b, &[&["watch", interface], arguments, &["--json"]].concat());
     wait_for("watching krtp", || {
         assert!(!running.has_ended(), "it ended: {}", running.stderr());
-        running.stderr().contains("krtp: watching ").then_some(())
+        // A whole line: standard error has no buffer, and a line comes in parts.
+        let said = running.stderr();
+        (said.contains("krtp: watching ") && said.ends_with('\n')).then_some(())
     });
     running
 }
