@@ -1,6 +1,6 @@
 //! The command under test, run in a namespace.
 
-use super::{Namespace, wait_for};
+use super::{Namespace, slowness, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -71,7 +71,10 @@ impl Krtp {
     /// The same, run by another command such as strace.
     #[track_caller]
     pub fn start_under(&self, namespace: &Namespace, runner: &[&str], arguments: &[&str]) -> Running {
-        let mut words = runner.iter().chain(&[BINARY]).chain(arguments);
+        // A veth queues packets on the processor that sent them: where one of a slow machine's processors
+        // stalls, another's packets would pass.
+        let on_one: &[&str] = if slowness() > 1 { &["taskset", "--cpu-list", "0"] } else { &[] };
+        let mut words = on_one.iter().chain(runner).chain(&[BINARY]).chain(arguments);
         let mut command = namespace.command(words.next().expect("at least the binary"));
         command.args(words).env("RUST_BACKTRACE", "0").env_remove("RUST_LOG");
         command.env("XDG_CACHE_HOME", self.directory().join("cache"));

@@ -75,8 +75,6 @@ impl<'a> Stream<'a> {
         let [ssrc, timestamp] = [self.ssrc.unwrap_or_default(), self.timestamp].map(|n| format!("0x{n:08x}"));
         let mut words = vec![path.to_str().expect("a path of letters"), "--to", &to];
         words.extend(["--seq", &sequence, "--timestamp", &timestamp]);
-        // A slow machine makes packets late, but not another timeline.
-        words.extend(["--max-late", "1:00"]);
         // A busy host makes it late, but not another timeline.
         words.extend(["--max-late", "1:00"]);
         if self.ssrc.is_some() {
