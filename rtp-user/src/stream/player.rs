@@ -218,9 +218,17 @@ impl Player {
         let (source, pieces) = self.course.in_hand();
         source.prepare(batch)?;
         for flow in &mut self.flows {
-            if !flow.send(source, batch, pieces)? {
-                self.stopped = true;
-                return Ok(false);
+            match flow.send(source, batch, pieces) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.stopped = true;
+                    return Ok(false);
+                }
+                Err(error) => {
+                    // A file that was cut short in the meantime is the reason, whatever the call said.
+                    source.prepare(batch)?;
+                    return Err(error);
+                }
             }
         }
         self.packets += batch.packets as u64;

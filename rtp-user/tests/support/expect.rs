@@ -116,9 +116,9 @@ impl<'a> Stream<'a> {
             let ssrc = self.ssrc.unwrap_or_else(|| packets.first().map_or(packet.ssrc, |first| first.ssrc));
             assert_eq!(packet.ssrc, ssrc, "{name}: SSRC");
             assert_eq!(packet.payload_type, self.payload_type, "{name}: payload type");
+            assert_eq!(packet.sequence, self.sequence.wrapping_add(number as u16), "{name}: sequence");
             let seam = number > 0 && number.is_multiple_of(cuts.len());
             assert_eq!(packet.marker, seam && self.marks, "{name}: marker");
-            assert_eq!(packet.sequence, self.sequence.wrapping_add(number as u16), "{name}: sequence");
             let payload = &self.file[cuts[number % cuts.len()].clone()];
             assert!(packet.payload == payload, "{name}: the payload is not the file's");
             let off = packet.timestamp.wrapping_sub(self.timestamp_of(number, cuts.len())).cast_signed();
