@@ -117,12 +117,35 @@ fn take(socket: &UdpSocket, buffer: &mut [u8]) -> anyhow::Result<Option<(usize, 
 
 #[cfg(test)]
 mod tests {
-    use super::Receiver;
+    use super::{Receiver, take};
     use crate::rows::header;
-    use std::{net::UdpSocket, thread, time::Duration};
+    use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
+    use std::{
+        net::UdpSocket,
+        thread,
+        time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    };
+
+    /// Waits until the kernel stamps packets when they arrive: it begins a moment after it is first asked to
+    /// (`net_enable_timestamp`), and stamps them when they are read until then. The socket keeps it at that.
+    fn stamping() -> UdpSocket {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        setsockopt(&socket, ReceiveTimestampns, &true).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            assert!(Instant::now() < deadline, "no packet is stamped when it arrives");
+            socket.send_to(b"now?", socket.local_addr().unwrap()).unwrap();
+            let sent = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let (_, came) = take(&socket, &mut [0; 9]).unwrap().expect("a loopback delivers at once");
+            if u128::from(came) <= sent.as_nanos() {
+                return socket;
+            }
+        }
+    }
 
     #[test]
     fn packets_come_with_their_times() {
+        let _stamping = stamping();
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let listener = Receiver::start(&socket).unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
