@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// Where packets leave as they are sent, no more leave together than are due
 /// within so many nanoseconds: none is then further than half of it from its time.
-const BURST_SPAN: u64 = 10_000_000;
+const BURST_SPAN: u64 = 14_000_000;
 /// A variable rate may be so many times its mean for as long as is handed over ahead.
 const PEAK: f64 = 4.0;
 
