@@ -112,15 +112,17 @@ impl Namespace {
     }
 
     /// The same, with all packets in one queue. By itself a veth queues packets on the processor that sent them, and
-    /// what two of them sent one after the other may come the other way round.
+    /// what two of them sent one after the other may come the other way round: fq's timer lets go of a packet on one
+    /// processor, the sender of the next one on another.
     pub fn ordered_receiver(&self) -> anyhow::Result<(Target, UdpSocket)> {
-        self.beyond(|interface| {
-            // Generic receive offload gives a veth NAPI (veth.c: veth_set_features); UDP is not merged by it.
-            let output = Command::new("ethtool").args(["-K", interface, "gro", "on"]).output();
-            let output = output.context("cannot run ethtool (Debian package ethtool)")?;
-            ensure!(output.status.success(), "ethtool: {}", String::from_utf8_lossy(&output.stderr).trim());
+        // NAPI's queue at the far end; merging UDP packets, what it is there for, needs a socket that asks for it.
+        let (target, socket) = self.beyond(|interface| {
+            offload(interface, "gro", "on")?;
             receiver_socket()
-        })
+        })?;
+        // A UDP packet goes there only from an end that does not segment TCP (veth.c: veth_skb_is_eligible_for_gro).
+        offload(&target.link.name, "tso", "off")?;
+        Ok((target, socket))
     }
 
     /// A veth pair into a second namespace, and what `there` makes of its far end, given its name. What is made has to
@@ -186,6 +188,14 @@ impl Namespace {
         };
         self.run(work).with_context(|| format!("bringing {name} up"))
     }
+}
+
+/// Switches an offload of an interface in the calling thread's namespace.
+fn offload(interface: &str, which: &str, state: &str) -> anyhow::Result<()> {
+    let output = Command::new("ethtool").args(["-K", interface, which, state]).output();
+    let output = output.context("cannot run ethtool (Debian package ethtool)")?;
+    ensure!(output.status.success(), "ethtool: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
 }
 
 /// In the namespace of the calling thread.
