@@ -3,7 +3,7 @@
 use crate::{
     kernel::{
         attach::Hook,
-        check_version,
+        bpffs, check_version,
         object::{EGRESS, LoadError, Object},
         pins, segmenter,
     },
@@ -98,7 +98,7 @@ impl Host {
             load,
             jit: compiled.or_else(jit),
             btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
-            bpffs: pins::is_bpffs(),
+            bpffs: bpffs::is_bpffs(),
             macvlan,
             fq: module("sch_fq", &release),
             attached: attached(),

@@ -2,6 +2,7 @@
 //! them on the host (nothing, unless it was pinned on purpose).
 
 pub mod attach;
+pub mod bpffs;
 pub(crate) mod guard;
 pub mod maps;
 pub mod object;

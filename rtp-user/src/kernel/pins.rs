@@ -12,6 +12,7 @@
 
 use super::{
     attach::{AttachError, Hung, hang, make_segmenter},
+    bpffs::{self, BPFFS},
     maps::{Flows, MapError, Notes, Sockets},
     object::{Maps, Object, PROGRAMS},
     qdisc,
@@ -39,20 +40,13 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Where BPF file systems are mounted.
-const BPFFS: &str = "/sys/fs/bpf";
 /// Our directory in it.
 const ROOT: &str = "/sys/fs/bpf/krtp";
-/// What a mount of ours calls its source, by which we know it again.
-const OURS: &str = "krtp";
 /// How long `detach` waits for streams to end. One that sleeps for longer
 /// between two batches ends when it wakes.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at them.
 const LEAVING_LOOK: Duration = Duration::from_millis(5);
-/// `BPF_FS_MAGIC` (linux/magic.h).
-const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
-
 /// Why something pinned cannot be made, found or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
@@ -199,7 +193,7 @@ impl Pins {
         // The last one takes our directory along, and the file system if it was
         // our making; while others pin there, both stay.
         if fs::remove_dir(ROOT).is_ok() {
-            unmount();
+            bpffs::unmount();
         }
         Ok(())
     }
@@ -240,7 +234,7 @@ async fn attach_to(
         pins.unpin_qdisc()?;
         pins.remove()?;
     }
-    mount(&link.name)?;
+    bpffs::mount(&link.name)?;
     fs::create_dir_all(&pins.directory).map_err(file(&pins.directory))?;
     let segmenter = make_segmenter(netlink, link, Holder::Attach).await;
     if let Err(error) = pin_all(object, link, pins) {
@@ -378,46 +372,6 @@ fn turn() -> Result<File, PinError> {
     let directory = File::open(path).map_err(file(path))?;
     flock(&directory, FlockOperation::LockExclusive).map_err(|error| file(path)(error.into()))?;
     Ok(directory)
-}
-
-/// Sees to it that there is a BPF file system, and one that lasts.
-fn mount(interface: &str) -> Result<(), PinError> {
-    if is_bpffs() {
-        return Ok(());
-    }
-    if mounts_end_with_us() {
-        return Err(PinError::Private(interface.to_owned()));
-    }
-    fs::create_dir_all(BPFFS).map_err(PinError::Mount)?;
-    rustix::mount::mount(OURS, BPFFS, "bpf", rustix::mount::MountFlags::empty(), None)
-        .map_err(|error| PinError::Mount(error.into()))
-}
-
-/// Takes away a BPF file system that we mounted and nobody else uses: pins go
-/// with it.
-fn unmount() {
-    // mountinfo: …, mount point, …, "-", type, source, … (proc_pid_mountinfo(5)).
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut of_bpffs = mounts.lines().filter(|line| line.split(' ').nth(4) == Some(BPFFS));
-    let is_ours = of_bpffs.next_back().is_some_and(|line| line.contains(&format!(" - bpf {OURS} ")));
-    let names = || fs::read_dir(BPFFS).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    // The kernel's own iterators are in each of them (BPF_PRELOAD).
-    if is_ours && names().all(|name| name == "maps.debug" || name == "progs.debug") {
-        let _ = rustix::mount::unmount(BPFFS, rustix::mount::UnmountFlags::empty());
-    }
-}
-
-/// Whether a BPF file system is mounted where pins go.
-pub fn is_bpffs() -> bool {
-    rustix::fs::statfs(BPFFS).is_ok_and(|stat| stat.f_type == BPF_FS_MAGIC)
-}
-
-/// Whether our mount namespace is not our parent's: what we mount in it goes
-/// with us. (A shell inside such a namespace keeps it for as long as it runs.)
-fn mounts_end_with_us() -> bool {
-    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
-    let parent = rustix::process::getppid().and_then(|parent| of(&parent.as_raw_nonzero().to_string()));
-    parent.is_some_and(|parent| Some(parent) != of("self"))
 }
 
 fn file(path: &Path) -> impl FnOnce(io::Error) -> PinError + use<> {
