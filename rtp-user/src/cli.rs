@@ -7,7 +7,7 @@ pub use stream::Stream;
 
 use crate::{net::qdisc::Kind, watch};
 use clap::{ArgAction, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 use values::parse_pid;
 
 /// Streams media files as RTP with the kernel doing the per-packet work.
@@ -56,6 +56,21 @@ pub enum Command {
         /// PID whose PCRs are the clock, decimal or 0x… [default: the first programme's]
         #[arg(long, value_name = "PID", value_parser = parse_pid)]
         pcr_pid: Option<u16>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read files and whole directories beforehand, at the lowest priority, so that playing starts at once
+    ///
+    /// What is known already is not read again. All indexes together take no more than
+    /// `KRTP_INDEX_LIMIT` says (1GiB by default): those first that were used least recently are removed.
+    Index {
+        /// Files, and directories with all that is below them
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Files at a time [default: one for each processor]
+        #[arg(long)]
+        jobs: Option<NonZeroUsize>,
         /// As JSON
         #[arg(long)]
         json: bool,

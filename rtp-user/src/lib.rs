@@ -4,6 +4,7 @@ pub mod cli;
 pub mod doctor;
 pub mod engine;
 pub mod flows;
+pub mod indexing;
 pub mod kernel;
 pub mod line;
 pub mod media;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use krtp::{
     cli::{Cli, Command},
-    doctor, flows,
+    doctor, flows, indexing,
     kernel::pins,
     line::one_line,
     net::{netlink::Netlink, qdisc},
@@ -55,6 +55,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Probe { file, pcr_pid, json } => {
             probe::run(&file, pcr_pid, json).map(|()| ExitCode::SUCCESS)
         }
+        Command::Index { paths, jobs, json } => indexing::run(&paths, jobs, json),
         Command::Stream(options) => {
             let arguments: Vec<_> = std::env::args_os().collect();
             stream(options.json, &options.all(&arguments)?).await

@@ -3,9 +3,8 @@
 
 use crate::{
     media::{
-        self, Wish,
-        index::cache_dir,
-        library::{ClockWish, Library},
+        self, Media, Wish,
+        library::{Cache, ClockWish, Library},
         plan::Plan,
         psi,
         scan::Scan,
@@ -83,7 +82,7 @@ pub struct Clock {
 /// Probes `file`, with the PCRs of `pcr_pid` if one is asked for, and prints
 /// what was found: for people, or (`json`) as one JSON object.
 pub fn run(file: &Path, pcr_pid: Option<u16>, json: bool) -> Result<()> {
-    let library = Library::new(cache_dir(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")));
+    let library = Library::new(Cache::of_user()?);
     let bar = bar(json);
     let report = probe(file, pcr_pid, &library, &mut |done, all| {
         bar.set_length(all);
@@ -96,8 +95,8 @@ pub fn run(file: &Path, pcr_pid: Option<u16>, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// On a terminal; nothing elsewhere.
-fn bar(json: bool) -> ProgressBar {
+/// Octets, on a terminal; nothing elsewhere.
+pub(crate) fn bar(json: bool) -> ProgressBar {
     let shown = !json && std::io::stderr().is_terminal();
     let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
@@ -111,7 +110,7 @@ fn probe(
     library: &Library,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report> {
-    let (file, media) = media::open(path, &Wish { pcr_pid, ..Wish::default() })?;
+    let (mut source, media) = source(path, pcr_pid, library)?;
     let octets = media.octets.end - media.octets.start;
     let report = Report {
         file: path.display().to_string(),
@@ -119,19 +118,23 @@ fn probe(
         octets,
         ..Report::default()
     };
-    let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
-    let wish = match &media.clock {
-        Some(clock) => ClockWish::Even(clock.clone()),
-        None => ClockWish::Pcr { pid: pcr_pid },
-    };
-    // With the sums, which playing needs as well.
-    let mut source: Source = library.source(file, path.into(), &media, plan, true, wish);
     source.complete(progress)?;
     Ok(match (source.scan(), &media.clock) {
         (Some(scan), _) => report.with_scan(scan),
         (None, Some(clock)) => Report { clock: Clock::of(octets, clock), ..report },
         (None, None) => report,
     })
+}
+
+/// The file as it is played: with its clock and with the sums of its payloads.
+pub(crate) fn source(path: &Path, pcr_pid: Option<u16>, library: &Library) -> Result<(Source, Media)> {
+    let (file, media) = media::open(path, &Wish { pcr_pid, ..Wish::default() })?;
+    let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
+    let wish = match &media.clock {
+        Some(clock) => ClockWish::Even(clock.clone()),
+        None => ClockWish::Pcr { pid: pcr_pid },
+    };
+    Ok((library.source(file, path.into(), &media, plan, true, wish), media))
 }
 
 impl Clock {

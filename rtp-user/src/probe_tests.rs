@@ -1,4 +1,5 @@
 use super::{Library, Report, probe};
+use crate::media::library::Cache;
 use crate::media::synth::{HERTZ, Synth, WRAP, programme};
 use std::{fs, thread, time::Duration};
 
@@ -89,7 +90,8 @@ fn the_second_probe_reads_nothing() {
     fs::write(&path, programme(20.0, 0, |_| 4e6).0).expect("room for it");
     let cache = dir.path().join("cache");
     let look = || {
-        let (library, mut looks) = (Library::new(Some(cache.clone())), 0);
+        let (library, mut looks) =
+            (Library::new(Some(Cache { directory: cache.clone(), limit: u64::MAX })), 0);
         let report = probe(&path, None, &library, &mut |_, _| looks += 1).expect("a transport stream");
         library.keep();
         (report, looks)

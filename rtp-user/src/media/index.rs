@@ -8,6 +8,7 @@
 //! not fit the media file, or is damaged, is as good as none.
 
 use super::{
+    bound,
     clock::{Clock, Knot},
     identity::Identity,
     pcr::HERTZ,
@@ -26,6 +27,8 @@ use std::{
 /// First octets of an index, with the version of its form. Written by a machine
 /// of the other byte order it reads as something else, as it should.
 const MAGIC: u64 = u64::from_be_bytes(*b"krtpidx\x02");
+/// What the names of indexes end in.
+const ENDING: &str = ".index";
 /// Stands for no PID.
 const NO_PID: u32 = u32::MAX;
 
@@ -100,6 +103,14 @@ pub enum IndexError {
         /// How large it is to be.
         octets: usize,
     },
+    /// Others cannot be removed to make room.
+    #[error("cannot keep {} within its size: {source}; remove what is in it by hand", path.display())]
+    Full {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// It may be of a content that the file no longer has.
     #[error("no index is kept in {}: the file was just being written; play it again later", path.display())]
     Unsettled {
@@ -135,8 +146,9 @@ impl Index {
     }
 
     /// Keeps the index in `dir`, which is made if need be. It replaces an older
-    /// one whole, or not at all.
-    pub fn store(&self, dir: &Path) -> Result<(), IndexError> {
+    /// one whole, or not at all. Others go, those first that were used least
+    /// recently, until all take no more than `limit` octets.
+    pub fn store(&self, dir: &Path, limit: u64) -> Result<(), IndexError> {
         if !self.settled {
             return Err(IndexError::Unsettled { path: dir.into() });
         }
@@ -149,7 +161,14 @@ impl Index {
         let path = dir.join(file_name(&self.key));
         let (header, parts) = self.parts();
         let octets = size_of::<Header>() + parts.iter().map(|part| part.len()).sum::<usize>();
-        write(dir, &path, &header, &parts).map_err(|source| IndexError::Write { path, source, octets })
+        let written = write(dir, &path, &header, &parts);
+        written.map_err(|source| IndexError::Write { path: path.clone(), source, octets })?;
+        match bound::keep_within(dir, ENDING, limit, &path) {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!("{removed} old indexes removed from {}", dir.display()),
+            Err(source) => return Err(IndexError::Full { path: dir.into(), source }),
+        }
+        Ok(())
     }
 
     /// One sum per packet, if they were asked for.
@@ -248,7 +267,7 @@ fn write(dir: &Path, path: &Path, header: &Header, parts: &[&[u8]]) -> io::Resul
 /// takes the place of its old one.
 fn file_name(key: &Key) -> String {
     let pid = key.pid.map_or_else(String::new, |pid| format!("-pid{pid}"));
-    format!("{:x}-{:x}-{}{pid}.index", key.identity.device, key.identity.inode, key.payload)
+    format!("{:x}-{:x}-{}{pid}{ENDING}", key.identity.device, key.identity.inode, key.payload)
 }
 
 /// The index at `path`, if it is whole and says what is expected.
@@ -273,6 +292,7 @@ fn read(path: &Path, key: Key) -> io::Result<Option<Index>> {
     let whole = check(&header, &parts) == header.check;
     let Some(clock) = Clock::of(HERTZ as u32, knots).filter(|_| whole) else { return Ok(None) };
     let pid = u16::try_from(header.pid).ok();
+    bound::touch(&file);
     let scan = (header.scanned == 1).then_some(Scan { pid, clock, counts: header.counts, programmes });
     Ok(Some(Index { key, sums: (header.sums > 0).then_some(sums), scan, settled: true }))
 }
@@ -300,7 +320,7 @@ pub fn cache_dir(xdg_cache_home: Option<OsString>, home: Option<OsString>) -> Op
 }
 
 /// The same of this process's environment.
-pub fn user_cache() -> Option<PathBuf> {
+pub fn user_cache_dir() -> Option<PathBuf> {
     cache_dir(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
 }
 

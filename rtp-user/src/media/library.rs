@@ -4,13 +4,15 @@
 use super::{
     Media,
     clock::Clock,
-    index::{Index, IndexError, Key},
+    index::{Index, IndexError, Key, user_cache_dir},
     making::Making,
     plan::Plan,
     source::{Source, Timing},
 };
+use bytesize::ByteSize;
 use std::{
     collections::HashMap,
+    env,
     fs::File,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -31,18 +33,52 @@ pub enum ClockWish {
     },
 }
 
+/// Where indexes are kept, and how many.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    /// Where.
+    pub directory: PathBuf,
+    /// Octets that all of them may take.
+    pub limit: u64,
+}
+
+/// Names the limit of a user's cache.
+const LIMIT_VARIABLE: &str = "KRTP_INDEX_LIMIT";
+/// What it is without a wish: 1 GiB holds the indexes of about 600 GB of media.
+const LIMIT: u64 = 1 << 30;
+
+/// The environment asks for a limit that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("{LIMIT_VARIABLE}={text} is no size: give octets or a unit, such as 500000, 64M or 1.5GiB")]
+pub struct LimitError {
+    text: String,
+}
+
+impl Cache {
+    /// The user's (see [`super::index::user_cache_dir`]), if there can be one, with the environment's limit.
+    pub fn of_user() -> Result<Option<Self>, LimitError> {
+        let limit = match env::var_os(LIMIT_VARIABLE) {
+            None => LIMIT,
+            Some(text) => {
+                let text = text.to_string_lossy();
+                text.parse::<ByteSize>().map_err(|_| LimitError { text: text.into() })?.0
+            }
+        };
+        Ok(user_cache_dir().map(|directory| Self { directory, limit }))
+    }
+}
+
 /// Shared by all streams of a process.
 #[derive(Debug)]
 pub struct Library {
-    cache_dir: Option<PathBuf>,
+    cache: Option<Cache>,
     shelf: Mutex<HashMap<Key, Arc<Mutex<Making>>>>,
 }
 
 impl Library {
-    /// With indexes kept in `cache_dir` (see [`super::index::cache_dir`]), if
-    /// they are to be kept.
-    pub fn new(cache_dir: Option<PathBuf>) -> Self {
-        Self { cache_dir, shelf: Mutex::default() }
+    /// With indexes kept in `cache`, if they are to be kept.
+    pub fn new(cache: Option<Cache>) -> Self {
+        Self { cache, shelf: Mutex::default() }
     }
 
     /// The packets that `plan` cuts `file` into, with their `sums` if they are
@@ -87,8 +123,8 @@ impl Library {
     }
 
     fn load(&self, key: Key) -> Option<Index> {
-        let directory = self.cache_dir.as_ref()?;
-        Index::load(directory, key).unwrap_or_else(|error| {
+        let cache = self.cache.as_ref()?;
+        Index::load(&cache.directory, key).unwrap_or_else(|error| {
             tracing::info!("{error}");
             None
         })
@@ -97,17 +133,25 @@ impl Library {
     /// Keeps the indexes that have become whole since. A cache that cannot be
     /// written costs the next start, not this one.
     pub fn keep(&self) {
-        let Some(directory) = &self.cache_dir else { return };
-        let all = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        for making in all.values() {
-            let fresh = making.lock().unwrap_or_else(PoisonError::into_inner).take_fresh();
-            match fresh.map(|index| index.store(directory)) {
-                None | Some(Ok(())) => {}
-                // The file was written a moment ago: the next play knows more.
-                Some(Err(error @ IndexError::Unsettled { .. })) => tracing::debug!("{error}"),
-                Some(Err(error)) => tracing::warn!("{error}"),
+        for error in self.try_keep() {
+            // The file was written a moment ago: the next play knows more.
+            if let IndexError::Unsettled { .. } = error {
+                tracing::debug!("{error}");
+            } else {
+                tracing::warn!("{error}");
             }
         }
+    }
+
+    /// The same for who has no play to go on with: what could not be kept, and why.
+    pub fn try_keep(&self) -> Vec<IndexError> {
+        let Some(cache) = &self.cache else { return Vec::new() };
+        let all = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = |making: &Arc<Mutex<Making>>| {
+            let fresh = making.lock().unwrap_or_else(PoisonError::into_inner).take_fresh();
+            fresh.and_then(|index| index.store(&cache.directory, cache.limit).err())
+        };
+        all.values().filter_map(store).collect()
     }
 }
 

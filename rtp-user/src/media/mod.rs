@@ -1,6 +1,7 @@
 //! What is sent: media files, how they are cut into packets, and what is kept of them.
 
 mod au;
+mod bound;
 pub mod clock;
 pub mod cone;
 mod convert;

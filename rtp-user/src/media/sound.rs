@@ -6,7 +6,7 @@ use super::{
     convert::{self, ConvertError},
     error::MediaError,
     identity::Identity,
-    index::user_cache,
+    index::user_cache_dir,
     pcm::{Cut, Order, Sound},
     plan::Plan,
 };
@@ -47,7 +47,7 @@ pub(super) fn open(
 /// A copy in RTP's byte order, what it is, and all of its octets.
 fn copy(file: &File, sound: &Sound, path: &Path) -> Result<(File, Identity, Range<u64>), MediaError> {
     let octets = sound.octets.end - sound.octets.start;
-    let cache = user_cache();
+    let cache = user_cache_dir();
     let copy = convert::to_network_order(file, sound.octets.clone(), sound.format.coding, cache.as_deref());
     let copy = copy.map_err(|error| match error {
         ConvertError::Read(source) => MediaError::system(path, source),

@@ -15,7 +15,10 @@ mod way;
 
 use crate::{
     engine::Checksum,
-    media::{Wish, index::user_cache, library::Library},
+    media::{
+        Wish,
+        library::{Cache, Library},
+    },
     net::{netlink::Netlink, qdisc::Kind},
     pace::OnLate,
     stop::Stop,
@@ -126,7 +129,7 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
             "krtp: nothing says how long a packet lasts (no PCR, no samples): all timestamps are alike; give --pace BITRATE"
         );
     }
-    let library = Library::new(user_cache());
+    let library = Library::new(Cache::of_user()?);
     let mut bar = Bar::new(options.iter().any(|options| options.json));
     let mut players = Vec::new();
     for ((options, row), stream) in options.iter().zip(rows).zip(streams) {

@@ -2,7 +2,7 @@ use super::SourceError;
 use crate::media::{
     Media, Wish,
     clock::{Clock, Stretch},
-    library::{ClockWish, Library},
+    library::{Cache, ClockWish, Library},
     open,
     plan::{Batch, Plan},
     synth::{HERTZ, programme},
@@ -183,7 +183,7 @@ fn what_is_kept_grows_with_what_was_needed() {
         std::thread::yield_now();
     }
     let cache = film.dir.path().join("cache");
-    let library = || Library::new(Some(cache.clone()));
+    let library = || Library::new(Some(Cache { directory: cache.clone(), limit: u64::MAX }));
     let complete = |sums, clock| {
         let (library, mut reads) = (library(), 0);
         let mut source = film.source(&library, sums, clock);
