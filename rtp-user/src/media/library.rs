@@ -7,7 +7,7 @@ use super::{
     index::{Index, IndexError, Key, user_cache_dir},
     making::Making,
     plan::Plan,
-    source::{Source, Timing},
+    source::{Source, Timing, ahead::Reader},
 };
 use bytesize::ByteSize;
 use std::{
@@ -72,13 +72,14 @@ impl Cache {
 #[derive(Debug)]
 pub struct Library {
     cache: Option<Cache>,
+    reader: Reader,
     shelf: Mutex<HashMap<Key, Arc<Mutex<Making>>>>,
 }
 
 impl Library {
     /// With indexes kept in `cache`, if they are to be kept.
     pub fn new(cache: Option<Cache>) -> Self {
-        Self { cache, shelf: Mutex::default() }
+        Self { cache, reader: Reader::start(), shelf: Mutex::default() }
     }
 
     /// The packets that `plan` cuts `file` into, with their `sums` if they are
@@ -110,7 +111,7 @@ impl Library {
             making.lock().unwrap_or_else(PoisonError::into_inner).want(sums, scan);
             making
         });
-        Source::new(file, path, key.identity, plan.payload(), timing, sums, shared)
+        Source::new(file, path, &key, self.reader.clone(), timing, sums, shared)
     }
 
     fn shared(&self, key: Key, plan: Plan) -> Arc<Mutex<Making>> {

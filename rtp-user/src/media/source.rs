@@ -1,16 +1,18 @@
 //! The file being sent, and what is known of its payloads and its clock.
 
+pub(super) mod ahead;
 mod window;
 
 use super::{
     clock::{Clock, Stretch},
     identity::Identity,
-    index::Index,
+    index::{Index, Key},
     making::Making,
     pcr::HERTZ,
     plan::Batch,
     scan::Scan,
 };
+use ahead::{Front, Reader};
 use rtp_common::checksum::payload_sum;
 use std::{
     fs::File,
@@ -63,9 +65,11 @@ pub(crate) enum Timing {
 /// The file, its index or the one in the making, and one batch's octets.
 #[derive(Debug)]
 pub struct Source {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     identity: Identity,
+    reader: Reader,
+    front: Front,
     payload: usize,
     timing: Timing,
     needs_sums: bool,
@@ -82,22 +86,24 @@ pub struct Source {
 }
 
 impl Source {
-    /// The file `path`, which is `identity` and stays so, in payloads of
-    /// `payload` octets. `making` is wanted where sums or PCRs are.
+    /// The file `path`, which is the one that `key` names and stays so, in its
+    /// payloads. `making` is wanted where sums or PCRs are.
     pub(crate) fn new(
         file: File,
         path: PathBuf,
-        identity: Identity,
-        payload: u32,
+        key: &Key,
+        reader: Reader,
         timing: Timing,
         needs_sums: bool,
         making: Option<Arc<Mutex<Making>>>,
     ) -> Self {
         let mut source = Self {
-            file,
+            file: Arc::new(file),
             path,
-            identity,
-            payload: payload as usize,
+            identity: key.identity,
+            reader,
+            front: Front::default(),
+            payload: key.payload as usize,
             timing,
             needs_sums,
             making,
@@ -121,6 +127,7 @@ impl Source {
     /// indexed.
     pub fn prepare(&mut self, batch: &Batch) -> Result<(), SourceError> {
         self.check()?;
+        self.front.advance(&self.reader, &self.file, batch.offset, self.identity.size);
         if !self.needs_sums {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! The file in our address space, only to fetch through: nothing is read there,
 //! so that a file that is cut short cannot harm us.
 
+use super::ahead::STEP;
 use memmap2::{Advice, Mmap, MmapOptions};
 use std::fs::File;
 
@@ -8,8 +9,6 @@ use std::fs::File;
 /// take 2 MiB. Mappings are kept, since taking them down costs as much as
 /// putting them up, and a loop comes back.
 const WINDOW: u64 = 1 << 30;
-/// Octets of a window that are put into the page tables at a time.
-const STEP: u64 = 2 << 20;
 
 /// A part of the file in our address space, only to fetch through.
 #[derive(Debug)]
