@@ -5,6 +5,7 @@
 use crate::{
     devices::Namespace,
     pacing::{cost, media},
+    watcher::{DRAIN, Watcher},
 };
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
@@ -12,10 +13,10 @@ use std::{
     env,
     fmt::Write as _,
     fs::{self, File},
-    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
+    thread,
 };
 
 /// What to measure.
@@ -35,6 +36,8 @@ pub struct Options {
     directory: PathBuf,
 }
 
+/// The receiver of all streams: `krtp watch`, which costs the sender's processor next to nothing.
+const SINK: &[&str] = &["--drop", "--mode", "native"];
 /// How near to its time a packet has to be, milliseconds.
 const NEAR: &str = "10";
 /// Of all packets, so many.
@@ -88,39 +91,16 @@ fn measure(
     eprintln!("krtp-bench: {flows} streams …");
     let namespace = Namespace::enter_new()?;
     let binary = krtp.to_owned();
-    let (target, watcher) = namespace.beyond(move |interface| Watcher::start(&binary, interface))?;
+    let (target, watcher) = namespace.beyond(move |interface| Watcher::start(&binary, interface, SINK))?;
     // Even ports, as RTP has them (RFC 3550 §11).
     let to = (0..flows).map(|flow| SocketAddr::new(target.destination.ip(), 10_000 + 2 * flow));
     let mut commands = commands(&to.collect::<Vec<_>>())?;
     let (well, cost) = cost::of_all(&mut commands)?;
+    thread::sleep(DRAIN);
     let seen = watcher.finish()?;
     ensure!(well, "a sender failed");
     ensure!(number(&seen["total"], "lost") == 0, "packets were lost: {}", seen["total"]);
     Ok(Measured { flows, cost, seen: seen["total"].clone() })
-}
-
-/// `krtp watch` as the sink of all streams.
-struct Watcher(Child);
-
-impl Watcher {
-    /// In the calling thread's network namespace.
-    fn start(krtp: &Path, interface: &str) -> anyhow::Result<Self> {
-        let mut command = Command::new(krtp);
-        command.args(["watch", interface, "--drop", "--mode", "native", "--idle", "3", "--json"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("krtp watch")?;
-        // It says that it watches once it does.
-        let mut said = String::new();
-        BufReader::new(child.stderr.take().context("a pipe")?).read_line(&mut said)?;
-        ensure!(said.contains("watching"), "krtp watch: {}", said.trim());
-        Ok(Self(child))
-    }
-
-    /// What it saw, when all has been silent for a while.
-    fn finish(self) -> anyhow::Result<Value> {
-        let output = self.0.wait_with_output()?;
-        serde_json::from_slice(&output.stdout).context("what krtp watch reports")
-    }
 }
 
 /// One process of krtp with a stream to each destination, each from its own place in the file.
