@@ -54,7 +54,8 @@ pub struct Options {
     /// Where the file and the report go
     #[arg(long, value_name = "DIRECTORY", default_value = "target/bench/pacing")]
     directory: PathBuf,
-    /// Write when each packet came and when it was due, nanoseconds, as NAME.csv beside the report
+    /// Write when each packet came and when it was due, nanoseconds, as NAME.csv beside the report, and the machine's
+    /// stalls as NAME-stalls.csv
     #[arg(long)]
     trace: bool,
     /// Make the file, and do no more
@@ -100,7 +101,7 @@ struct Bench<'a> {
 /// Streams, measures, prints.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let seconds = if options.quick { 10 } else { options.seconds };
-    let file = media::ensure(&options.directory, seconds)?;
+    let file = media::ensure(&options.directory, seconds, media::RATE)?;
     if options.prepare {
         return Ok(());
     }
@@ -242,7 +243,10 @@ fn trace(measured: &Measured, directory: &Path) -> anyhow::Result<()> {
         let due = measured.due.get(at).map_or_else(String::new, |packet| format!("{:.0}", packet.due));
         writeln!(lines, "{place},{},{due}", packet.came - first)?;
     }
-    fs::write(&path, lines).with_context(|| path.display().to_string())
+    fs::write(&path, lines).with_context(|| path.display().to_string())?;
+    let Some(stalls) = &measured.stalls else { return Ok(()) };
+    let path = directory.join(format!("{}-stalls.csv", measured.row.key));
+    fs::write(&path, stalls.lines(first)).with_context(|| path.display().to_string())
 }
 
 /// Whether the kernel has the fq qdisc: it is tried, on an interface of our own.

@@ -136,7 +136,10 @@ impl fmt::Display for Report {
         line(f, width, TITLES[0], &TITLES[1..])?;
         for row in &self.rows {
             match (&row.figures, &row.cost) {
-                (Ok(figures), Some(cost)) => line(f, width, row.row.name, &cells(row, figures, cost))?,
+                (Ok(figures), Some(cost)) => {
+                    let cells = cells(row, figures, cost, self.doubts(row));
+                    line(f, width, row.row.name, &cells)?;
+                }
                 (Err(why), _) => writeln!(f, "{:<width$}  {why}", row.row.name)?,
                 (Ok(_), None) => writeln!(f, "{:<width$}  its cost is not known", row.row.name)?,
             }
@@ -170,22 +173,19 @@ impl Report {
             line(f, width, row.row.name, &[&stall_cells(row.stalls.as_ref())[..], &seen].concat())?;
         }
         writeln!(f, "\n{MACHINE_LEGEND}")?;
-        match &self.nobody {
-            Err(why) => {
-                writeln!(
-                    f,
-                    "No stalls and no burst* here: the meter needs to go first, and may not: {why}."
-                )?;
-            }
-            Ok(nobody) => {
-                let more =
-                    |row: &&Measured| row.stalls.as_ref().is_some_and(|stalls| stalls.are_more_than(nobody));
-                for row in self.rows.iter().filter(more) {
-                    writeln!(f, "{}: {MORE}", row.row.name)?;
-                }
-            }
+        if let Err(why) = &self.nobody {
+            writeln!(f, "No stalls and no burst* here: the meter has to go first, and may not: {why}.")?;
+        }
+        for row in self.rows.iter().filter(|row| self.doubts(row)) {
+            writeln!(f, "{}: {MORE}", row.row.name)?;
         }
         Ok(())
+    }
+
+    /// Whether a row's stalls may be of its sender's own making.
+    fn doubts(&self, row: &Measured) -> bool {
+        let both = row.stalls.as_ref().zip(self.nobody.as_ref().ok());
+        both.is_some_and(|(stalls, nobody)| stalls.are_more_than(nobody))
     }
 }
 
@@ -202,7 +202,8 @@ const LEGEND: &str = "\
 p50, p99, max: how far gaps between packets are from the gaps that the PCRs ask for. burst: most packets in a row
 that came closer than half of that. rate: against the PCRs, by the line nearest to all packets. CPU: the sender's own,
 user and system; all CPU: of everything on the machine meanwhile. wake-ups: its voluntary context switches.
-burst*: the same, without bursts that a stall of the machine accounts for.";
+burst*: the same, without bursts that a stall of the machine accounts for; (in brackets) if the sender may have made it
+stall.";
 
 const MACHINE_TITLES: [&str; 9] =
     ["sender", "stalls", "a second", "longest ms", "all ms", "watch:", "lost", "burst", "p99 us"];
@@ -224,13 +225,14 @@ fn millis(nanos: u64) -> String {
     format!("{:.1}", nanos as f64 / 1e6)
 }
 
-fn cells(row: &Measured, figures: &Figures, cost: &Cost) -> [String; 10] {
+fn cells(row: &Measured, figures: &Figures, cost: &Cost, doubtful: bool) -> [String; 10] {
+    let outside = row.burst_outside_stalls().map_or_else(|| "-".to_owned(), |burst| burst.to_string());
     [
         micros(figures.error_p50),
         micros(figures.error_p99),
         micros(figures.error_max),
         figures.longest_burst.to_string(),
-        row.burst_outside_stalls().map_or_else(|| "-".to_owned(), |burst| burst.to_string()),
+        if doubtful { format!("({outside})") } else { outside },
         format!("{:+.1}", figures.rate_ppm),
         format!("{:.2}", cost.cpu_seconds),
         format!("{:.2}", cost.machine_seconds),
@@ -308,7 +310,7 @@ mod tests {
         assert!(line(ROWS[0].name).ends_with("no fq on this kernel"), "{text}");
         let words = line(ROWS[1].name);
         let words: Vec<&str> = words.trim_start_matches(ROWS[1].name).split_whitespace().collect();
-        assert_eq!(words, ["1.2", "45.0", "1000.0", "2", "1", "-3.2", "0.50", "2.00", "180", "0"]);
+        assert_eq!(words, ["1.2", "45.0", "1000.0", "2", "(1)", "-3.2", "0.50", "2.00", "180", "0"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! together when it goes on, whoever sends; a table of bursts then shows the machine and not the sender.
 
 use super::figures::{self, Packet};
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 /// How often [`super::meter`] looks.
 pub const PERIOD: Duration = Duration::from_millis(1);
@@ -71,6 +71,15 @@ impl Stalls {
     /// All together, nanoseconds.
     pub fn total(&self) -> u64 {
         self.spans.iter().map(|stall| stall.nanos()).sum()
+    }
+
+    /// Each on a line, for whoever wants to lay them beside packets: nanoseconds since `begin`.
+    pub fn lines(&self, begin: u64) -> String {
+        self.spans.iter().fold("from_ns,to_ns\n".to_owned(), |mut lines, stall| {
+            let [from, to] = [stall.from, stall.to].map(|at| at.cast_signed() - begin.cast_signed());
+            writeln!(lines, "{from},{to}").expect("a string has room");
+            lines
+        })
     }
 
     /// Whether there are many more than in `idle`, when nobody sent: by three standard deviations of the difference of
@@ -140,6 +149,10 @@ mod tests {
         let stalls = stalls(&[(30, 35), (10, 14), (12, 18), (13, 15), (50, 53)], 2.0);
         assert_eq!((stalls.count(), stalls.longest(), stalls.total()), (3, 8 * MS, 16 * MS));
         assert!((stalls.per_second() - 1.5).abs() < 1e-9);
+        assert_eq!(
+            stalls.lines(12 * MS),
+            "from_ns,to_ns\n-2000000,6000000\n18000000,23000000\n38000000,41000000\n"
+        );
         let none = Stalls::new(Vec::new(), 1.0);
         assert_eq!((none.count(), none.longest(), none.total()), (0, 0, 0));
     }
