@@ -82,7 +82,7 @@ pub struct Measured {
     pub due: Vec<Packet>,
     /// What `krtp watch` saw of it.
     pub second: Option<Second>,
-    /// When the machine stood still meanwhile, if that can be seen here.
+    /// When the machine stood still from the first packet to the last, if that can be seen here.
     pub stalls: Option<Stalls>,
 }
 
@@ -196,6 +196,7 @@ impl Bench<'_> {
         thread::sleep(DRAIN);
         let stalls = meter.map(Meter::finish).transpose()?;
         let received = listener.finish()?;
+        let stalls = stalls.zip(received.span()).map(|(stalls, (first, last))| stalls.during(first, last));
         let second = Second::read(&watcher.finish()?);
         let due = match &cost {
             Err(error) => Err(format!("{error:#}")),

@@ -209,10 +209,11 @@ const MACHINE_TITLES: [&str; 9] =
     ["sender", "stalls", "a second", "longest ms", "all ms", "watch:", "lost", "burst", "p99 us"];
 
 const MACHINE_LEGEND: &str = "\
-stalls: how often a thread of highest priority, one on each processor, that is to wake each millisecond woke more than
-2 ms late: the machine stood still, or the kernel did not part from what it did. A burst is accounted for if it came in
-or right behind stalls that lasted as long as its packets; nobody: the machine by itself. watch: packets that krtp watch
-saw come in at the receiver's interface, missing ones, and burst and p99 against their RTP timestamps.";
+stalls: how often, from the first packet to the last, a thread of highest priority, one on each processor, that is to
+wake each millisecond woke more than 2 ms late: the machine stood still, or the kernel did not part from what it did.
+A burst is accounted for if it came in or right behind stalls that lasted as long as its packets; nobody: the machine
+by itself, for ten seconds. watch: packets that krtp watch saw come in at the receiver's interface, missing ones, and
+burst and p99 against their RTP timestamps.";
 
 const MORE: &str =
     "many more stalls than while nobody sent: its own work may hold the machine up, and burst* excuse it.";

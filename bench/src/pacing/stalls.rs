@@ -53,6 +53,13 @@ impl Stalls {
         Self { spans: apart, seconds }
     }
 
+    /// Those that touch the time from `from` to `to`, nanoseconds of the wall clock: what holds the machine up before
+    /// the first packet and behind the last, as loading a program does, delays none.
+    pub fn during(mut self, from: u64, to: u64) -> Self {
+        self.spans.retain(|stall| stall.from <= to && from <= stall.to);
+        Self { seconds: to.saturating_sub(from) as f64 / 1e9, ..self }
+    }
+
     /// How many.
     pub fn count(&self) -> usize {
         self.spans.len()
@@ -153,6 +160,8 @@ mod tests {
             stalls.lines(12 * MS),
             "from_ns,to_ns\n-2000000,6000000\n18000000,23000000\n38000000,41000000\n"
         );
+        let during = stalls.clone().during(18 * MS, 34 * MS);
+        assert_eq!((during.count(), during.total(), during.seconds), (2, 13 * MS, 0.016));
         let none = Stalls::new(Vec::new(), 1.0);
         assert_eq!((none.count(), none.longest(), none.total()), (0, 0, 0));
     }

@@ -9,14 +9,14 @@ use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr};
 const STREAMS: u16 = 300;
 const PAYLOAD: usize = 1316;
 /// Bits per second of each: 19 packets.
-const RATE: f64 = 200e3;
+const RATE: u32 = 200_000;
 
 /// Nothing is lost, everything is in order and from its own place in the file, and the last streams of the list wait no
 /// longer for their turn than the first.
 #[test]
 fn hundreds_of_streams_are_all_in_time() {
     let net = Net::resolving();
-    let octets = programme(4.0, 9, |_| RATE).0;
+    let octets = programme(4.0, 9, |_| f64::from(RATE)).0;
     let film = net.krtp.file("film.ts", &octets);
     let start = |stream: u16| 6 * u32::from(stream);
     let list = (0..STREAMS).fold(String::new(), |mut list, stream| {
