@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use krtp::net::netlink::{Link, Netlink, is_errno};
 use nix::{
     libc,
-    sched::{CloneFlags, unshare},
+    sched::{CloneFlags, setns, unshare},
     sys::socket::{setsockopt, sockopt::RcvBufForce},
 };
 use rtnetlink::{
@@ -114,15 +114,15 @@ impl Namespace {
     /// The same, with all packets in one queue. By itself a veth queues packets on the processor that sent them, and
     /// what two of them sent one after the other may come the other way round: fq's timer lets go of a packet on one
     /// processor, the sender of the next one on another.
-    pub fn ordered_receiver(&self) -> anyhow::Result<(Target, UdpSocket)> {
+    pub fn ordered_receiver(&self) -> anyhow::Result<(Target, UdpSocket, FarEnd)> {
         // NAPI's queue at the far end; merging UDP packets, what it is there for, needs a socket that asks for it.
-        let (target, socket) = self.beyond(|interface| {
+        let (target, (socket, far_end)) = self.beyond(|interface| {
             offload(interface, "gro", "on")?;
-            receiver_socket()
+            Ok((receiver_socket()?, FarEnd { namespace: this_namespace()?, interface: interface.to_owned() }))
         })?;
         // A UDP packet goes there only from an end that does not segment TCP (veth.c: veth_skb_is_eligible_for_gro).
         offload(&target.link.name, "tso", "off")?;
-        Ok((target, socket))
+        Ok((target, socket, far_end))
     }
 
     /// A veth pair into a second namespace, and what `there` makes of its far end, given its name. What is made has to
@@ -136,7 +136,7 @@ impl Namespace {
         let (to_peer, from_us) = mpsc::channel();
         let peer = thread::spawn(move || -> anyhow::Result<T> {
             let namespace = Self::enter_new()?;
-            to_us.send(File::open("/proc/thread-self/ns/net").context("/proc")?)?;
+            to_us.send(this_namespace()?)?;
             from_us.recv().context("no veth pair came")?;
             let known = LinkUnspec::new_with_name("veth1").address(RECEIVER.to_vec());
             namespace.bring_up(known, "veth1", remote)?;
@@ -188,6 +188,29 @@ impl Namespace {
         };
         self.run(work).with_context(|| format!("bringing {name} up"))
     }
+}
+
+/// The receiver's namespace, for whoever is to join the receiver there.
+#[derive(Debug)]
+pub struct FarEnd {
+    namespace: File,
+    interface: String,
+}
+
+impl FarEnd {
+    /// Lets a thread there do `work`, given the interface's name.
+    pub fn within<T: Send>(&self, work: impl FnOnce(&str) -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+        let there = || {
+            setns(&self.namespace, CloneFlags::CLONE_NEWNET).context("joining the receiver's namespace")?;
+            work(&self.interface)
+        };
+        thread::scope(|scope| scope.spawn(there).join().expect("the thread there does not panic"))
+    }
+}
+
+/// That of the calling thread.
+fn this_namespace() -> anyhow::Result<File> {
+    File::open("/proc/thread-self/ns/net").context("/proc/thread-self/ns/net")
 }
 
 /// Switches an offload of an interface in the calling thread's namespace.

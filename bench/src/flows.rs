@@ -1,10 +1,11 @@
 //! Many streams at once on an interface without fq: what they cost, whether all of it arrives, and how near to its
-//! time. krtp sends all of them from one process; of ffmpeg, which takes a process for each, fewer are measured and
-//! compared stream by stream.
+//! time. krtp sends all of them from one process, each from its own place in the file; of ffmpeg, which takes a process
+//! for each, fewer are measured and compared stream by stream.
 
 use crate::{
     devices::Namespace,
     pacing::{cost, media},
+    watcher::{DRAIN, Watcher},
 };
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
@@ -12,10 +13,10 @@ use std::{
     env,
     fmt::Write as _,
     fs::{self, File},
-    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
+    thread,
 };
 
 /// What to measure.
@@ -24,23 +25,31 @@ pub struct Options {
     /// Streams of krtp
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
     flows: u16,
-    /// Streams of ffmpeg, a process each
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    /// Streams of ffmpeg, a process each; 0: krtp alone
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=2000))]
     ffmpegs: u16,
-    /// How long each streams, at 4 Mb/s
-    #[arg(long, default_value_t = 60)]
+    /// Megabits per second of each
+    #[arg(long, default_value_t = media::RATE, value_parser = clap::value_parser!(u32).range(1..=40))]
+    rate: u32,
+    /// How long each streams
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(2..))]
     seconds: u32,
     /// Where the file and the report go
     #[arg(long, default_value = "target/bench/flows")]
     directory: PathBuf,
 }
 
+/// The receiver of all streams: `krtp watch`, which costs the sender's processor next to nothing.
+const SINK: &[&str] = &["--drop", "--mode", "native"];
 /// How near to its time a packet has to be, milliseconds.
 const NEAR: &str = "10";
 /// Of all packets, so many.
 const MOST: f64 = 0.99;
 /// What krtp may cost for each stream, of what ffmpeg costs.
 const BAR: f64 = 0.2;
+
+/// The streams' places in the file lie within its first so many seconds.
+const SPREAD: u32 = 10;
 
 /// What was measured of one sender.
 struct Measured {
@@ -52,102 +61,122 @@ struct Measured {
 
 /// Streams, measures, prints.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let file = media::ensure(&options.directory, options.seconds)?;
+    let file = media::ensure(&options.directory, SPREAD + options.seconds, options.rate)?;
     let krtp = env::current_exe()?.with_file_name("krtp");
     ensure!(krtp.exists(), "{} is not built: cargo build --release --package rtp-user", krtp.display());
-    let octets = fs::metadata(&file)?.len();
     let scratch = tempfile::tempdir()?;
-    let sends = |flows: u16| u64::from(flows) * octets;
-    let ours = measure(&krtp, options.flows, |to| krtp_streams(&krtp, &file, scratch.path(), to))?;
-    ensure!(
-        number(&ours.seen, "octets") == sends(options.flows),
-        "{} of {} octets arrived from krtp",
-        number(&ours.seen, "octets"),
-        sends(options.flows)
-    );
-    let theirs = measure(&krtp, options.ffmpegs, |to| Ok(ffmpegs(&file, to)))?;
+    let way = Way { krtp: &krtp, file: &file, seconds: options.seconds, scratch: scratch.path() };
+    let ours = way.measure(options.flows, Way::krtp_streams)?;
+    let said = fs::read(way.said()).context("krtp's report")?;
+    let said: Value = serde_json::from_slice(&said).context("krtp's report")?;
+    whole(options, &said, &ours.seen)?;
+    let theirs = match options.ffmpegs {
+        0 => None,
+        ffmpegs => Some(way.measure(ffmpegs, |way, to| Ok(way.ffmpegs(to)))?),
+    };
     let json = options.directory.join("flows.json");
-    let report = json!({
+    let mut report = json!({
         "seconds": options.seconds,
+        "megabits_per_second": options.rate,
         "krtp": ours.json(),
-        "ffmpeg": theirs.json(),
-        "krtp_to_ffmpeg_cpu_per_flow": ours.per_flow() / theirs.per_flow(),
+        "krtp_lateness": said["lateness"],
     });
+    if let Some(theirs) = &theirs {
+        report["ffmpeg"] = theirs.json();
+        report["krtp_to_ffmpeg_cpu_per_flow"] = json!(ours.per_flow() / theirs.per_flow());
+    }
     fs::write(&json, format!("{report:#}\n")).with_context(|| json.display().to_string())?;
-    print(options, &ours, &theirs);
+    print(options, &ours, &said["lateness"], theirs.as_ref());
     eprintln!("krtp-bench: the same as JSON: {}", json.display());
     Ok(())
 }
 
-/// Lets senders stream to `flows` ports, with `krtp watch` at the other end of the cable.
-fn measure(
-    krtp: &Path,
-    flows: u16,
-    commands: impl FnOnce(&[SocketAddr]) -> anyhow::Result<Vec<Command>>,
-) -> anyhow::Result<Measured> {
-    eprintln!("krtp-bench: {flows} streams …");
-    let namespace = Namespace::enter_new()?;
-    let binary = krtp.to_owned();
-    let (target, watcher) = namespace.beyond(move |interface| Watcher::start(&binary, interface))?;
-    // Even ports, as RTP has them (RFC 3550 §11).
-    let to = (0..flows).map(|flow| SocketAddr::new(target.destination.ip(), 10_000 + 2 * flow));
-    let mut commands = commands(&to.collect::<Vec<_>>())?;
-    let (well, cost) = cost::of_all(&mut commands)?;
-    let seen = watcher.finish()?;
-    ensure!(well, "a sender failed");
-    ensure!(number(&seen["total"], "lost") == 0, "packets were lost: {}", seen["total"]);
-    Ok(Measured { flows, cost, seen: seen["total"].clone() })
+/// Whether krtp sent every stream's seconds, and whether all that it says it sent arrived.
+fn whole(options: &Options, said: &Value, seen: &Value) -> anyhow::Result<()> {
+    let [sent, arrived] = [said, seen].map(|figures| number(figures, "octets"));
+    ensure!(sent == arrived, "{arrived} of {sent} octets arrived from krtp");
+    let due = u64::from(options.flows) * u64::from(options.seconds) * u64::from(options.rate) * 1_000_000 / 8;
+    // A stream begins and ends with a whole packet.
+    ensure!(sent.abs_diff(due) < due / 50, "krtp sent {sent} octets where {due} are {} s", options.seconds);
+    Ok(())
 }
 
-/// `krtp watch` as the sink of all streams.
-struct Watcher(Child);
+/// From which file, and with what.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    krtp: &'a Path,
+    file: &'a Path,
+    /// How much of it each stream plays.
+    seconds: u32,
+    scratch: &'a Path,
+}
 
-impl Watcher {
-    /// In the calling thread's network namespace.
-    fn start(krtp: &Path, interface: &str) -> anyhow::Result<Self> {
-        let mut command = Command::new(krtp);
-        command.args(["watch", interface, "--drop", "--mode", "native", "--idle", "3", "--json"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("krtp watch")?;
-        // It says that it watches once it does.
-        let mut said = String::new();
-        BufReader::new(child.stderr.take().context("a pipe")?).read_line(&mut said)?;
-        ensure!(said.contains("watching"), "krtp watch: {}", said.trim());
-        Ok(Self(child))
+impl Way<'_> {
+    /// Lets senders stream to `flows` ports, with `krtp watch` at the other end of the cable.
+    fn measure(
+        &self,
+        flows: u16,
+        commands: impl FnOnce(&Self, &[SocketAddr]) -> anyhow::Result<Vec<Command>>,
+    ) -> anyhow::Result<Measured> {
+        eprintln!("krtp-bench: {flows} streams …");
+        let namespace = Namespace::enter_new()?;
+        let binary = self.krtp.to_owned();
+        let (target, watcher) =
+            namespace.beyond(move |interface| Watcher::start(&binary, interface, SINK))?;
+        // Even ports, as RTP has them (RFC 3550 §11).
+        let to = (0..flows).map(|flow| SocketAddr::new(target.destination.ip(), 10_000 + 2 * flow));
+        let mut commands = commands(self, &to.collect::<Vec<_>>())?;
+        let (well, cost) = cost::of_all(&mut commands)?;
+        thread::sleep(DRAIN);
+        let seen = watcher.finish()?;
+        ensure!(well, "a sender failed");
+        ensure!(number(&seen["total"], "lost") == 0, "packets were lost: {}", seen["total"]);
+        Ok(Measured { flows, cost, seen: seen["total"].clone() })
     }
 
-    /// What it saw, when all has been silent for a while.
-    fn finish(self) -> anyhow::Result<Value> {
-        let output = self.0.wait_with_output()?;
-        serde_json::from_slice(&output.stdout).context("what krtp watch reports")
+    /// One process of krtp with a stream to each destination, each from its own place in the file.
+    fn krtp_streams(&self, to: &[SocketAddr]) -> anyhow::Result<Vec<Command>> {
+        let list = self.scratch.join("streams");
+        let streams = to.len() as u64;
+        let lines = (0..).zip(to).fold(String::new(), |mut lines, (stream, to)| {
+            let start = stream * u64::from(SPREAD) * 1000 / streams;
+            writeln!(lines, "'{}' --to {to} --start {start}ms", self.file.display())
+                .expect("a string has room");
+            lines
+        });
+        fs::write(&list, lines)?;
+        let mut command = Command::new(self.krtp);
+        command.arg("stream").arg("--list").arg(&list).args(["--duration", &self.seconds.to_string()]);
+        command.args(["--engine", "kernel", "--json"]).env("XDG_CACHE_HOME", self.scratch.join("cache"));
+        command.stdin(Stdio::null()).stdout(File::create(self.said())?).stderr(Stdio::null());
+        Ok(vec![command])
     }
-}
 
-/// One process of krtp with a stream to each destination, each from its own place in the file.
-fn krtp_streams(krtp: &Path, file: &Path, scratch: &Path, to: &[SocketAddr]) -> anyhow::Result<Vec<Command>> {
-    let list = scratch.join("streams");
-    let lines = to.iter().fold(String::new(), |mut lines, to| {
-        writeln!(lines, "'{}' --to {to}", file.display()).expect("a string has room");
-        lines
-    });
-    fs::write(&list, lines)?;
-    let mut command = Command::new(krtp);
-    command.arg("stream").arg("--list").arg(&list).args(["--engine", "kernel", "--json"]);
-    command.env("XDG_CACHE_HOME", scratch.join("cache"));
-    command.stdin(Stdio::null()).stdout(File::create(scratch.join("report"))?).stderr(Stdio::null());
-    Ok(vec![command])
-}
+    /// Where krtp's report goes.
+    fn said(&self) -> PathBuf {
+        self.scratch.join("report")
+    }
 
-/// A process of ffmpeg for each destination.
-fn ffmpegs(file: &Path, to: &[SocketAddr]) -> Vec<Command> {
-    let one = |to: &SocketAddr| {
-        let mut command = Command::new("ffmpeg");
-        command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-i"]).arg(file);
-        command.args(["-map", "0", "-c", "copy", "-f", "rtp_mpegts", &format!("rtp://{to}?pkt_size=1328")]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    };
-    to.iter().map(one).collect()
+    /// A process of ffmpeg for each destination.
+    fn ffmpegs(&self, to: &[SocketAddr]) -> Vec<Command> {
+        let one = |to: &SocketAddr| {
+            let mut command = Command::new("ffmpeg");
+            command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re"]);
+            command.args(["-t", &self.seconds.to_string(), "-i"]).arg(self.file);
+            command.args([
+                "-map",
+                "0",
+                "-c",
+                "copy",
+                "-f",
+                "rtp_mpegts",
+                &format!("rtp://{to}?pkt_size=1328"),
+            ]);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        to.iter().map(one).collect()
+    }
 }
 
 impl Measured {
@@ -176,13 +205,14 @@ fn number(object: &Value, field: &str) -> u64 {
     object[field].as_u64().unwrap_or_default()
 }
 
-fn print(options: &Options, ours: &Measured, theirs: &Measured) {
-    println!("{} s at 4 Mb/s each, no fq", options.seconds);
+fn print(options: &Options, ours: &Measured, lateness: &Value, theirs: Option<&Measured>) {
+    println!("{} s at {} Mb/s each, no fq", options.seconds, options.rate);
     println!(
         "\n{:<8} {:>6} {:>10} {:>6} {:>14} {:>10} {:>14} {:>12}",
         "", "flows", "packets", "lost", "within 10 ms", "CPU s", "CPU s a flow", "wake-ups"
     );
-    for (name, it) in [("krtp", ours), ("ffmpeg", theirs)] {
+    for (name, it) in [("krtp", Some(ours)), ("ffmpeg", theirs)] {
+        let Some(it) = it else { continue };
         println!(
             "{name:<8} {:>6} {:>10} {:>6} {:>12.2} % {:>10.2} {:>14.4} {:>12}",
             it.flows,
@@ -194,9 +224,16 @@ fn print(options: &Options, ours: &Measured, theirs: &Measured) {
             it.cost.wakeups
         );
     }
+    println!(
+        "\nkrtp by its own report: {} packets handed over late, the worst {:.1} ms",
+        number(lateness, "late"),
+        number(lateness, "worst_ns") as f64 / 1e6
+    );
     let verdict = |met: bool| if met { "met" } else { "MISSED" };
-    let ratio = ours.per_flow() / theirs.per_flow();
-    println!("\nkrtp / ffmpeg, CPU a flow   {ratio:.3}   <= {BAR}   {}", verdict(ratio <= BAR));
+    if let Some(theirs) = theirs {
+        let ratio = ours.per_flow() / theirs.per_flow();
+        println!("krtp / ffmpeg, CPU a flow   {ratio:.3}   <= {BAR}   {}", verdict(ratio <= BAR));
+    }
     println!(
         "krtp within {NEAR} ms         {:.4}   >= {MOST}   {}",
         ours.near(),

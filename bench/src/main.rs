@@ -12,6 +12,7 @@ mod quick;
 mod report;
 mod rows;
 mod stats;
+mod watcher;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

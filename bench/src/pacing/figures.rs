@@ -51,7 +51,7 @@ impl Figures {
             error_p50: quantile(&errors, 0.5),
             error_p99: quantile(&errors, 0.99),
             error_max: errors[errors.len() - 1],
-            longest_burst: 1 + longest_run(&gaps),
+            longest_burst: bursts(packets).map(<[_]>::len).max()?,
             rate_ppm: (1.0 / slope(packets) - 1.0) * 1e6,
             ends_ppm: ((last.due - first.due) / since(last.came, first.came) - 1.0) * 1e6,
             within_10_ms: near as f64 / late.len() as f64,
@@ -76,10 +76,9 @@ fn slope(packets: &[Packet]) -> f64 {
     both / square
 }
 
-/// The most gaps in a row that are shorter than half of what is due.
-fn longest_run(gaps: &[(f64, f64)]) -> usize {
-    let runs = gaps.split(|(came, due)| *came >= due / 2.0);
-    runs.map(<[_]>::len).max().unwrap_or_default()
+/// All packets, parted where two did not come closer to each other than half their due spacing.
+pub fn bursts(packets: &[Packet]) -> impl Iterator<Item = &[Packet]> {
+    packets.chunk_by(|one, next| since(next.came, one.came) < (next.due - one.due) / 2.0)
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

@@ -48,6 +48,13 @@ pub struct Received {
     pub strange: usize,
 }
 
+impl Received {
+    /// When the first came and when the last one did, nanoseconds of the wall clock.
+    pub fn span(&self) -> Option<(u64, u64)> {
+        self.packets.first().zip(self.packets.last()).map(|(first, last)| (first.came, last.came))
+    }
+}
+
 /// Takes what comes until it is asked for it.
 #[derive(Debug)]
 pub struct Receiver {

@@ -57,14 +57,17 @@ impl Capture {
         Self { frames, stop, reader: Some(reader), sinks }
     }
 
-    /// Datagrams to `destination` so far.
-    pub fn so_far(&self, destination: SocketAddr) -> Vec<Datagram> {
+    /// All datagrams so far.
+    pub fn all(&self) -> Vec<Datagram> {
         let frames = self.frames.lock().expect("the reader does not panic");
-        frames
-            .iter()
-            .filter_map(|(at, frame)| Datagram::parse(*at, frame))
-            .filter(|read| read.destination == destination)
-            .collect()
+        frames.iter().filter_map(|(at, frame)| Datagram::parse(*at, frame)).collect()
+    }
+
+    /// Those to `destination`.
+    pub fn so_far(&self, destination: SocketAddr) -> Vec<Datagram> {
+        let mut all = self.all();
+        all.retain(|read| read.destination == destination);
+        all
     }
 
     /// How many frames so far, of whatever kind.

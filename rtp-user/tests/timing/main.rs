@@ -10,5 +10,6 @@ mod bends;
 mod cut;
 mod late;
 mod list;
+mod many;
 mod paced;
 mod row;
