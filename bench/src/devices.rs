@@ -29,6 +29,8 @@ use tokio::runtime::{Builder, Runtime};
 /// RTP's default port (RFC 3551 §8).
 const PORT: u16 = 5004;
 const PREFIX: u8 = 24;
+/// Most octets behind the UDP header of a packet that needs no fragments: what IPv4 and UDP leave of an MTU of 1500.
+pub const UNFRAGMENTED: usize = 1500 - 20 - 8;
 /// Octets that the receiver's socket may hold: a whole check, unread.
 const RECEIVE_BUFFER: usize = 64 << 20;
 /// How long the receiver waits for a packet that was sent.

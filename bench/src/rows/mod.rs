@@ -1,10 +1,10 @@
 //! The ways of sending that are compared. A row is one file here and one line
 //! in [`ROWS`].
 
-mod krtp;
-mod read_writev;
-mod rtp_sendfile;
-mod user_gso;
+pub mod krtpsendfile;
+pub mod read_writev;
+pub mod rtp_sendfile;
+pub mod user_gso;
 
 use crate::{
     devices::{Namespace, Target},
@@ -13,16 +13,42 @@ use crate::{
 use rtp_common::header::{Header, LEN};
 use std::ops::Range;
 
-/// Every row; the first is the one that the others are compared with.
-pub const ROWS: &[Row] = &[krtp::ROW, read_writev::ROW, rtp_sendfile::ROW, user_gso::ROW];
+/// Every row, in the order of the paper's Table 1, today's behind them.
+pub const ROWS: &[Row] = &[read_writev::ROW, rtp_sendfile::ROW, krtpsendfile::ROW, user_gso::ROW];
 
 /// One way of sending.
 #[derive(Debug)]
 pub struct Row {
-    /// Its name in tables and reports.
-    pub name: &'static str,
+    /// Its name: the paper's, where the paper has it.
+    pub key: &'static str,
+    /// Where it stands in the paper's Table 1.
+    pub group: Group,
+    /// Whether it needs a system call that the paper's authors added to their kernel.
+    pub added: bool,
+    /// The paper's column s: system calls for n packets of [`crate::media::PAYLOAD`] octets, such as `1 + 4n` or `n/48`.
+    pub calls: &'static str,
+    /// What it does, by which calls.
+    pub does: &'static str,
+    /// What costs, and why.
+    pub cost: &'static str,
+    /// What differs from the paper's row.
+    pub differs: Option<&'static str>,
     /// Makes all ready for sending a file to a target.
     pub open: fn(&Namespace, &Target, &Media) -> anyhow::Result<Box<dyn Sender>>,
+}
+
+/// Groups of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(dead_code, reason = "rows of each are on their way")]
+pub enum Group {
+    /// The paper's A: the file's octets alone, without RTP headers.
+    Download,
+    /// B: RTP by the system calls of its time.
+    Existing,
+    /// C: RTP by system calls that the authors added.
+    Enhanced,
+    /// RTP as an expert does it today.
+    Today,
 }
 
 /// An RTP stream that has begun.
@@ -43,6 +69,16 @@ pub const CLOCK_RATE: u32 = 90_000;
 pub const STEP: u32 = 95;
 /// Synchronization source.
 pub const SSRC: u32 = 0x6b72_7470;
+
+/// Largest UDP payload of an IPv4 packet: what one call can hand over.
+const MOST_OCTETS: usize = 65_507;
+/// `UDP_MAX_SEGMENTS` before Linux 6.9.
+pub const MOST_SEGMENTS: usize = 64;
+
+/// Packets of `octets` (behind the UDP header) that go into one UDP GSO batch.
+pub fn batch_of(octets: usize) -> usize {
+    (MOST_OCTETS / octets).clamp(1, MOST_SEGMENTS)
+}
 
 /// Sequence number of a row's packet `number`, modulo 2^16.
 #[expect(clippy::cast_possible_truncation, reason = "modulo 2^16")]

@@ -2,10 +2,10 @@
 //! payload by `sendfile`. `rtp_sendfile` in the paper, which found that its
 //! four system calls eat what the saved copy gains.
 
-use super::{Row, Sender, header};
+use super::{Group, Row, Sender, header};
 use crate::{
     devices::{Namespace, Target},
-    media::{Media, PAYLOAD},
+    media::Media,
 };
 use anyhow::{Context, ensure};
 use nix::{
@@ -19,7 +19,17 @@ use rtp_common::header::LEN;
 use socket2::Socket;
 use std::ops::Range;
 
-pub const ROW: Row = Row { name: "rtp_sendfile", open };
+pub const ROW: Row = Row {
+    key: "rtp_sendfile",
+    group: Group::Existing,
+    added: false,
+    calls: "4n",
+    does: "A corked socket puts each packet together: cork, send() of the header, sendfile() of the payload, uncork.",
+    cost: "Four system calls for each packet, a pipe to splice through in each sendfile, and a checksum in software: \
+           a packet put together from parts has no offload. The payload is read for it, but not copied.",
+    differs: None,
+    open,
+};
 
 /// Holds what is sent back until it is set to false: one packet (udp(7)).
 #[derive(Clone)]
@@ -38,14 +48,14 @@ fn open(_: &Namespace, target: &Target, _: &Media) -> anyhow::Result<Box<dyn Sen
 
 impl Sender for RtpSendfile {
     fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
-        let mut offset = i64::try_from(packets.start * PAYLOAD)?;
+        let mut offset = media.offset(packets.start).cast_signed();
         for _ in packets {
             setsockopt(&self.socket, UdpCork, &true).context("corking")?;
             let sent = self.socket.send(&header(self.number)).context("send")?;
             ensure!(sent == LEN, "send took {sent} octets");
-            let sent =
-                sendfile64(&self.socket, &media.file, Some(&mut offset), PAYLOAD).context("sendfile")?;
-            ensure!(sent == PAYLOAD, "sendfile took {sent} octets");
+            let sent = sendfile64(&self.socket, &media.file, Some(&mut offset), media.payload_len);
+            let sent = sent.context("sendfile")?;
+            ensure!(sent == media.payload_len, "sendfile took {sent} octets");
             setsockopt(&self.socket, UdpCork, &false).context("uncorking")?;
             self.number += 1;
         }
