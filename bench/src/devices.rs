@@ -3,6 +3,10 @@
 //! The namespace has no name and belongs to this process, so there is nothing
 //! to clean up: whatever ends the process ends it and all that is in it.
 
+mod peer;
+
+pub use peer::{Drain, Peer, read_exactly};
+
 use anyhow::{Context, ensure};
 use krtp::net::netlink::{Link, Netlink, is_errno};
 use nix::{
@@ -16,6 +20,7 @@ use rtnetlink::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
+    cell::Cell,
     fs::{self, File},
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     os::fd::AsRawFd,
@@ -29,14 +34,14 @@ use tokio::runtime::{Builder, Runtime};
 /// RTP's default port (RFC 3551 §8).
 const PORT: u16 = 5004;
 const PREFIX: u8 = 24;
+/// `gso_max_segs` of an interface that takes whatever UDP GSO makes.
+pub const UNLIMITED: u32 = 65_535;
 /// Most octets behind the UDP header of a packet that needs no fragments: what IPv4 and UDP leave of an MTU of 1500.
 pub const UNFRAGMENTED: usize = 1500 - 20 - 8;
 /// Octets that the receiver's socket may hold: a whole check, unread.
 const RECEIVE_BUFFER: usize = 64 << 20;
 /// How long the receiver waits for a packet that was sent.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The receiver's address.
-const FAR_END: Ipv4Addr = Ipv4Addr::new(10, 67, 0, 2);
 /// The receiver's Ethernet address; locally administered.
 const RECEIVER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
 
@@ -47,6 +52,8 @@ pub struct Target {
     pub link: Link,
     /// Where to.
     pub destination: SocketAddr,
+    /// Whether TCP connections are taken there.
+    pub listens: bool,
 }
 
 impl Target {
@@ -63,6 +70,8 @@ impl Target {
 pub struct Namespace {
     runtime: Runtime,
     netlink: Netlink,
+    /// Veth pairs made so far: each has names and addresses of its own.
+    pairs: Cell<u8>,
 }
 
 impl Namespace {
@@ -73,7 +82,7 @@ impl Namespace {
         )?;
         let runtime = Builder::new_current_thread().enable_all().build().context("starting tokio")?;
         let netlink = runtime.block_on(async { Netlink::open() })?;
-        Ok(Self { runtime, netlink })
+        Ok(Self { runtime, netlink, pairs: Cell::new(0) })
     }
 
     /// rtnetlink in this namespace.
@@ -91,14 +100,20 @@ impl Namespace {
     /// network card without UDP segmentation offload. It needs no peer, and no
     /// neighbour entry because it does not do ARP.
     pub fn sink(&self, number: u8) -> anyhow::Result<Target> {
+        self.sink_of(number, 1)
+    }
+
+    /// The same with `segments` for `gso_max_segs`; [`UNLIMITED`] is a network card with segmentation offload.
+    pub fn sink_of(&self, number: u8, segments: u32) -> anyhow::Result<Target> {
         let name = format!("ifb{number}");
         self.run(self.netlink.handle().link().add(LinkIfb::new(&name).build()).execute())
             .with_context(|| format!("making {name} (is the kernel module ifb there?)"))?;
-        let one_segment =
-            LinkUnspec::new_with_name(&name).append_extra_attribute(LinkAttribute::GsoMaxSegs(1));
-        let link = self.bring_up(one_segment, &name, Ipv4Addr::new(10, 66, number, 1))?;
-        ensure!(link.gso_max_segs == 1, "{name} takes GSO packets of {} segments", link.gso_max_segs);
-        Ok(Target { link, destination: (Ipv4Addr::new(10, 66, number, 2), PORT).into() })
+        let offload =
+            LinkUnspec::new_with_name(&name).append_extra_attribute(LinkAttribute::GsoMaxSegs(segments));
+        let link = self.bring_up(offload, &name, Ipv4Addr::new(10, 66, number, 1))?;
+        ensure!(link.gso_max_segs == segments, "{name} takes GSO packets of {} segments", link.gso_max_segs);
+        let destination = (Ipv4Addr::new(10, 66, number, 2), PORT).into();
+        Ok(Target { link, destination, listens: false })
     }
 
     /// Packets that reached the `ifb` so far.
@@ -107,10 +122,14 @@ impl Namespace {
         received(&all, &target.link.name).with_context(|| format!("{} has no counters", target.link.name))
     }
 
-    /// A veth pair into a second namespace, and a socket there that receives
-    /// what is sent to the target. The socket holds the second namespace.
-    pub fn receiver(&self) -> anyhow::Result<(Target, UdpSocket)> {
-        self.beyond(|_| receiver_socket())
+    /// A veth pair into a second namespace, and who receives there what is sent to the target. Its near end takes GSO
+    /// packets of so many segments.
+    pub fn peer(&self, segments: u32) -> anyhow::Result<(Target, Peer)> {
+        let (target, peer) = self.beyond(|_| Peer::here())?;
+        let offload = LinkUnspec::new_with_index(target.link.index)
+            .append_extra_attribute(LinkAttribute::GsoMaxSegs(segments));
+        self.run(self.netlink.handle().link().set(offload.build()).execute()).context("gso_max_segs")?;
+        Ok((Target { listens: true, ..target }, peer))
     }
 
     /// The same, with all packets in one queue. By itself a veth queues packets on the processor that sent them, and
@@ -133,27 +152,31 @@ impl Namespace {
         &self,
         there: impl FnOnce(&str) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<(Target, T)> {
-        let (local, remote) = (Ipv4Addr::new(10, 67, 0, 1), FAR_END);
+        let number = self.pairs.get();
+        self.pairs.set(number.checked_add(1).context("more veth pairs than there are addresses")?);
+        let [local, remote] = [1, 2].map(|end| Ipv4Addr::new(10, 67, number, end));
+        let [near, far] = [0, 1].map(|end| format!("veth{}", 2 * u16::from(number) + end));
         let (to_us, from_peer) = mpsc::channel();
         let (to_peer, from_us) = mpsc::channel();
+        let there_is = far.clone();
         let peer = thread::spawn(move || -> anyhow::Result<T> {
             let namespace = Self::enter_new()?;
             to_us.send(File::open("/proc/thread-self/ns/net").context("/proc")?)?;
             from_us.recv().context("no veth pair came")?;
-            let known = LinkUnspec::new_with_name("veth1").address(RECEIVER.to_vec());
-            namespace.bring_up(known, "veth1", remote)?;
-            there("veth1")
+            let known = LinkUnspec::new_with_name(&there_is).address(RECEIVER.to_vec());
+            namespace.bring_up(known, &there_is, remote)?;
+            there(&there_is)
         });
         if let Ok(namespace) = from_peer.recv() {
-            self.veth("veth0", "veth1", &namespace).context("making a veth pair")?;
+            self.veth(&near, &far, &namespace).context("making a veth pair")?;
             to_peer.send(())?;
         }
         let made = peer.join().expect("the receiver's thread does not panic")?;
-        let link = self.bring_up(LinkUnspec::new_with_name("veth0"), "veth0", local)?;
+        let link = self.bring_up(LinkUnspec::new_with_name(&near), &near, local)?;
         let neighbour = self.netlink.handle().neighbours().add(link.index, remote.into());
         self.run(neighbour.link_layer_address(&RECEIVER).execute())
             .context("the receiver's neighbour entry")?;
-        Ok((Target { link, destination: (remote, PORT).into() }, made))
+        Ok((Target { link, destination: (remote, PORT).into(), listens: false }, made))
     }
 
     fn veth(&self, name: &str, peer: &str, namespace: &File) -> Result<(), rtnetlink::Error> {
@@ -202,7 +225,7 @@ fn offload(interface: &str, which: &str, state: &str) -> anyhow::Result<()> {
 
 /// In the namespace of the calling thread.
 fn receiver_socket() -> anyhow::Result<UdpSocket> {
-    let socket = UdpSocket::bind((FAR_END, PORT)).context("the receiver's socket")?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).context("the receiver's socket")?;
     setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).context("SO_RCVBUFFORCE")?;
     socket.set_read_timeout(Some(PATIENCE))?;
     Ok(socket)

@@ -102,6 +102,13 @@ impl Media {
         (packet * self.payload_len) as u64
     }
 
+    /// The packets of turn `turn`, `packets` of them: one slice of the file after the other, and round again.
+    pub fn slice(&self, turn: usize, packets: usize) -> Range<usize> {
+        let packets = packets.min(self.packets());
+        let first = turn % (self.packets() / packets) * packets;
+        first..first + packets
+    }
+
     /// The packets of part `turn` of `parts`, counted round.
     pub fn part(&self, turn: usize, parts: usize) -> Range<usize> {
         let packets = self.packets() / parts;
@@ -124,6 +131,8 @@ mod tests {
         assert_eq!(first.start, 0);
         assert!(last.end <= media.packets() && last.end + 7 > media.packets());
         assert_eq!(first, again);
+        assert_eq!([0, 1, 7, 8].map(|turn| media.slice(turn, 100).start), [0, 100, 0, 100]);
+        assert_eq!(media.slice(3, 1_000_000), 0..media.packets());
     }
 
     #[test]

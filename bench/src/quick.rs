@@ -2,7 +2,7 @@
 
 use crate::{
     bystander, check, cpu,
-    devices::{Namespace, Target},
+    devices::{Namespace, Target, UNLIMITED},
     media::{Media, PAYLOAD},
     report::{Conditions, Measured},
     rows::{Row, Sender, krtpsendfile, read_writev, rtp_sendfile, user_gso},
@@ -64,11 +64,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn check_all(namespace: &Namespace, media: &Media) -> anyhow::Result<()> {
-    let (target, socket) = namespace.receiver()?;
+    let (target, peer) = namespace.peer(UNLIMITED)?;
     let failed = ROWS
         .iter()
         .filter_map(|(name, row)| {
-            let error = check::run(row, namespace, &target, &socket, media).err()?;
+            let error = check::run(row, namespace, &target, &peer, media, check::PACKETS).err()?;
             eprintln!("krtp-bench: {name}: {error:#}");
             Some(*name)
         })

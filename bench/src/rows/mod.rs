@@ -1,20 +1,58 @@
 //! The ways of sending that are compared. A row is one file here and one line
 //! in [`ROWS`].
 
+mod by_hand;
+mod cork;
+mod kmsend;
+mod krtpmsend;
 pub mod krtpsendfile;
+mod ksendfile;
+mod mmap_msend;
+mod mmap_rtpmsend;
+mod mmap_send;
+mod mmap_send_msend;
+mod mmap_send_rtp;
+mod mmap_writev;
+mod read_send_rtp;
+mod read_write;
 pub mod read_writev;
 pub mod rtp_sendfile;
+mod rtpsendfile;
+mod sendfile_tcp;
+mod sendfile_udp;
 pub mod user_gso;
+mod zerocopy;
 
 use crate::{
     devices::{Namespace, Target},
     media::Media,
 };
+use anyhow::{Context, ensure};
+use nix::sys::sendfile::sendfile64;
 use rtp_common::header::{Header, LEN};
-use std::ops::Range;
+use std::{ops::Range, os::fd::AsFd};
 
 /// Every row, in the order of the paper's Table 1, today's behind them.
-pub const ROWS: &[Row] = &[read_writev::ROW, rtp_sendfile::ROW, krtpsendfile::ROW, user_gso::ROW];
+pub const ROWS: &[Row] = &[
+    read_write::ROW,
+    mmap_send::ROW,
+    sendfile_udp::ROW,
+    sendfile_tcp::ROW,
+    mmap_msend::ROW,
+    kmsend::ROW,
+    ksendfile::ROW,
+    read_send_rtp::ROW,
+    read_writev::ROW,
+    mmap_send_rtp::ROW,
+    mmap_writev::ROW,
+    rtp_sendfile::ROW,
+    mmap_rtpmsend::ROW,
+    mmap_send_msend::ROW,
+    rtpsendfile::ROW,
+    krtpsendfile::ROW,
+    krtpmsend::ROW,
+    user_gso::ROW,
+];
 
 /// One way of sending.
 #[derive(Debug)]
@@ -39,7 +77,6 @@ pub struct Row {
 
 /// Groups of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "rows of each are on their way")]
 pub enum Group {
     /// The paper's A: the file's octets alone, without RTP headers.
     Download,
@@ -55,6 +92,11 @@ pub enum Group {
 pub trait Sender {
     /// Sends these packets of the file, in order, as fast as it goes.
     fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()>;
+
+    /// Packets that the receiver has acknowledged, where there is one that does. It is asked instead of the interface.
+    fn acknowledged(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Payload type of an MPEG transport stream (RFC 3551 §6).
@@ -78,6 +120,18 @@ pub const MOST_SEGMENTS: usize = 64;
 /// Packets of `octets` (behind the UDP header) that go into one UDP GSO batch.
 pub fn batch_of(octets: usize) -> usize {
     (MOST_OCTETS / octets).clamp(1, MOST_SEGMENTS)
+}
+
+/// Why a row cannot send a packet that UDP GSO would have to cut.
+pub const TOO_LARGE: &str = "UDP_SEGMENT takes no packet larger than the MTU";
+
+/// Hands the payloads of some packets over by one `sendfile`.
+fn send_file(socket: &impl AsFd, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
+    let mut offset = media.offset(packets.start).cast_signed();
+    let octets = packets.len() * media.payload_len;
+    let sent = sendfile64(socket, &media.file, Some(&mut offset), octets).context("sendfile")?;
+    ensure!(sent == octets, "sendfile took {sent} octets");
+    Ok(())
 }
 
 /// Sequence number of a row's packet `number`, modulo 2^16.

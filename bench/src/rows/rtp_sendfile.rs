@@ -2,19 +2,12 @@
 //! payload by `sendfile`. `rtp_sendfile` in the paper, which found that its
 //! four system calls eat what the saved copy gains.
 
-use super::{Group, Row, Sender, header};
+use super::{Group, Row, Sender, cork, header, send_file};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
 };
 use anyhow::{Context, ensure};
-use nix::{
-    libc,
-    sys::{
-        sendfile::sendfile64,
-        socket::{setsockopt, sockopt::SetBool},
-    },
-};
 use rtp_common::header::LEN;
 use socket2::Socket;
 use std::ops::Range;
@@ -31,12 +24,6 @@ pub const ROW: Row = Row {
     open,
 };
 
-/// Holds what is sent back until it is set to false: one packet (udp(7)).
-#[derive(Clone)]
-struct UdpCork;
-
-nix::setsockopt_impl!(UdpCork, libc::IPPROTO_UDP, libc::UDP_CORK, bool, SetBool);
-
 struct RtpSendfile {
     socket: Socket,
     number: u64,
@@ -48,15 +35,12 @@ fn open(_: &Namespace, target: &Target, _: &Media) -> anyhow::Result<Box<dyn Sen
 
 impl Sender for RtpSendfile {
     fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
-        let mut offset = media.offset(packets.start).cast_signed();
-        for _ in packets {
-            setsockopt(&self.socket, UdpCork, &true).context("corking")?;
-            let sent = self.socket.send(&header(self.number)).context("send")?;
-            ensure!(sent == LEN, "send took {sent} octets");
-            let sent = sendfile64(&self.socket, &media.file, Some(&mut offset), media.payload_len);
-            let sent = sent.context("sendfile")?;
-            ensure!(sent == media.payload_len, "sendfile took {sent} octets");
-            setsockopt(&self.socket, UdpCork, &false).context("uncorking")?;
+        for packet in packets {
+            cork::packet(&self.socket, || {
+                let sent = self.socket.send(&header(self.number)).context("send")?;
+                ensure!(sent == LEN, "send took {sent} octets");
+                send_file(&self.socket, media, packet..packet + 1)
+            })?;
             self.number += 1;
         }
         Ok(())

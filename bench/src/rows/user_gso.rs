@@ -26,9 +26,6 @@ pub const ROW: Row = Row {
     open,
 };
 
-/// What UDP GSO cuts has to fit the MTU.
-const TOO_LARGE: &str = "UDP_SEGMENT takes no packet larger than the MTU";
-
 struct UserGso {
     socket: Socket,
     number: u64,
@@ -38,7 +35,7 @@ struct UserGso {
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     let packet = LEN + media.payload_len;
-    ensure!(packet <= UNFRAGMENTED, TOO_LARGE);
+    ensure!(packet <= UNFRAGMENTED, super::TOO_LARGE);
     let socket = target.socket()?;
     setsockopt(&socket, UdpGsoSegment, &i32::try_from(packet)?).context("UDP_SEGMENT")?;
     Ok(Box::new(UserGso { socket, number: 0, packet }))
