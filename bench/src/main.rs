@@ -8,6 +8,7 @@ mod devices;
 mod flows;
 mod media;
 mod pacing;
+mod page;
 mod quick;
 mod report;
 mod rows;
@@ -32,6 +33,9 @@ enum Command {
     Pacing(pacing::Options),
     /// What many streams at once cost, paced without fq: krtp's in one process, and ffmpeg's.
     Flows(flows::Options),
+    /// Draws the page of a run again, from its JSON.
+    #[command(hide = true)]
+    Page(page::command::Options),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         Command::Quick(options) => quick::run(&options),
         Command::Pacing(options) => pacing::run(&options),
         Command::Flows(options) => flows::run(&options),
+        Command::Page(options) => page::command::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
