@@ -94,7 +94,8 @@ fn difference(fewer: &BTreeMap<String, u64>, more: &BTreeMap<String, u64>) -> Co
         (added > 2).then(|| (name.clone(), added as f64 / f64::from(PACKETS)))
     };
     let by_call: BTreeMap<_, _> = more.iter().filter_map(added).collect();
-    Counted { per_packet: by_call.values().sum(), by_call }
+    // A sum of nothing is minus zero.
+    Counted { per_packet: by_call.values().sum::<f64>() + 0.0, by_call }
 }
 
 #[cfg(test)]
