@@ -54,6 +54,8 @@ pub struct Target {
     pub destination: SocketAddr,
     /// Whether TCP connections are taken there.
     pub listens: bool,
+    /// The Ethernet address of who takes it there; none on an `ifb`.
+    pub neighbour: Option<[u8; 6]>,
 }
 
 impl Target {
@@ -113,7 +115,7 @@ impl Namespace {
         let link = self.bring_up(offload, &name, Ipv4Addr::new(10, 66, number, 1))?;
         ensure!(link.gso_max_segs == segments, "{name} takes GSO packets of {} segments", link.gso_max_segs);
         let destination = (Ipv4Addr::new(10, 66, number, 2), PORT).into();
-        Ok(Target { link, destination, listens: false })
+        Ok(Target { link, destination, listens: false, neighbour: None })
     }
 
     /// Packets that reached the `ifb` so far.
@@ -176,7 +178,10 @@ impl Namespace {
         let neighbour = self.netlink.handle().neighbours().add(link.index, remote.into());
         self.run(neighbour.link_layer_address(&RECEIVER).execute())
             .context("the receiver's neighbour entry")?;
-        Ok((Target { link, destination: (remote, PORT).into(), listens: false }, made))
+        Ok((
+            Target { link, destination: (remote, PORT).into(), listens: false, neighbour: Some(RECEIVER) },
+            made,
+        ))
     }
 
     fn veth(&self, name: &str, peer: &str, namespace: &File) -> Result<(), rtnetlink::Error> {

@@ -2,14 +2,15 @@
 
 use super::{
     Group, Row, Sender, batch_of,
-    zerocopy::{UNNOTICED_BATCHES, ZeroCopy},
+    means::{
+        segmented,
+        zerocopy::{UNCOMPLETED_BATCHES, ZeroCopy},
+    },
 };
 use crate::{
     devices::{Namespace, Target},
     media::Media,
 };
-use anyhow::Context;
-use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use socket2::Socket;
 use std::{io::IoSlice, ops::Range};
 
@@ -32,9 +33,8 @@ struct Kmsend {
 }
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    let socket = target.socket()?;
-    let zerocopy = ZeroCopy::open(&socket, media, 0)?;
-    setsockopt(&socket, UdpGsoSegment, &i32::try_from(media.payload_len)?).context("UDP_SEGMENT")?;
+    let socket = segmented::socket(target, media, 0)?;
+    let zerocopy = ZeroCopy::open(&socket, media, 0, UNCOMPLETED_BATCHES)?;
     Ok(Box::new(Kmsend { socket, zerocopy }))
 }
 
@@ -43,7 +43,6 @@ impl Sender for Kmsend {
         let most = batch_of(media.payload_len);
         for first in packets.clone().step_by(most) {
             let batch = first..packets.end.min(first + most);
-            self.zerocopy.reap_beyond(&self.socket, UNNOTICED_BATCHES)?;
             self.zerocopy.send(&self.socket, &[IoSlice::new(media.payloads(batch))])?;
         }
         Ok(())

@@ -2,8 +2,10 @@
 
 use super::{
     FIRST_TIMESTAMP, Group, Row, STEP, Sender, batch_of,
-    by_hand::Flow,
-    zerocopy::{UNNOTICED_BATCHES, ZeroCopy},
+    means::{
+        by_hand::Flow,
+        zerocopy::{UNCOMPLETED_BATCHES, ZeroCopy},
+    },
 };
 use crate::{
     devices::{Namespace, Target},
@@ -41,7 +43,7 @@ struct Krtpmsend {
 fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     let flow = Flow::open(namespace, target, media, true)?;
     flow.lay_piece(Piece { timestamp: FIRST_TIMESTAMP, step: STEP, ..Piece::default() });
-    let zerocopy = ZeroCopy::open(&flow.socket.sock_ref(), media, LEN)?;
+    let zerocopy = ZeroCopy::open(&flow.socket.sock_ref(), media, LEN, UNCOMPLETED_BATCHES)?;
     let mut source = media.source()?;
     // As of a file that was played before.
     source.complete(&mut |_, _| {})?;
@@ -58,7 +60,6 @@ impl Sender for Krtpmsend {
             self.flow.lay_sums(self.number, self.source.sums(&batch));
             self.flow.socket.set_priority(carrier::encode(self.number)).context("SO_PRIORITY")?;
             let socket = self.flow.socket.sock_ref();
-            self.zerocopy.reap_beyond(&socket, UNNOTICED_BATCHES)?;
             self.zerocopy.send(&socket, &[IoSlice::new(media.payloads(range))])?;
             self.number += batch.packets as u64;
         }

@@ -1,12 +1,10 @@
 //! One `sendfile` for as many datagrams as a GSO packet holds. `ksendfile` in the paper.
 
-use super::{Group, Row, Sender, batch_of, send_file};
+use super::{Group, Row, Sender, batch_of, means::segmented, send_file};
 use crate::{
-    devices::{Namespace, Target, UNFRAGMENTED},
+    devices::{Namespace, Target},
     media::Media,
 };
-use anyhow::{Context, ensure};
-use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use socket2::Socket;
 use std::ops::Range;
 
@@ -27,10 +25,7 @@ struct Ksendfile {
 }
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    ensure!(media.payload_len <= UNFRAGMENTED, super::TOO_LARGE);
-    let socket = target.socket()?;
-    setsockopt(&socket, UdpGsoSegment, &i32::try_from(media.payload_len)?).context("UDP_SEGMENT")?;
-    Ok(Box::new(Ksendfile { socket }))
+    Ok(Box::new(Ksendfile { socket: segmented::socket(target, media, 0)? }))
 }
 
 impl Sender for Ksendfile {

@@ -2,7 +2,7 @@
 
 use super::{
     Group, Row, Sender,
-    zerocopy::{UNNOTICED, ZeroCopy},
+    means::zerocopy::{UNCOMPLETED, ZeroCopy},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -34,14 +34,13 @@ struct MmapMsend {
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     let socket = target.socket()?;
-    let zerocopy = ZeroCopy::open(&socket, media, 0)?;
+    let zerocopy = ZeroCopy::open(&socket, media, 0, UNCOMPLETED)?;
     Ok(Box::new(MmapMsend { socket, zerocopy }))
 }
 
 impl Sender for MmapMsend {
     fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
         for packet in packets {
-            self.zerocopy.reap_beyond(&self.socket, UNNOTICED)?;
             self.zerocopy.send(&self.socket, &[IoSlice::new(media.payload(packet))])?;
         }
         Ok(())

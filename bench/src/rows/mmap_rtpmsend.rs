@@ -2,7 +2,7 @@
 
 use super::{
     Group, Row, Sender, header,
-    zerocopy::{UNNOTICED, ZeroCopy},
+    means::zerocopy::{UNCOMPLETED, ZeroCopy},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -33,21 +33,20 @@ struct MmapRtpmsend {
     zerocopy: ZeroCopy,
     number: u64,
     /// Which the kernel may still read.
-    headers: Box<[[u8; LEN]; UNNOTICED as usize]>,
+    headers: Box<[[u8; LEN]; UNCOMPLETED]>,
 }
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     let socket = target.socket()?;
-    let zerocopy = ZeroCopy::open(&socket, media, LEN)?;
-    let headers = Box::new([[0; LEN]; UNNOTICED as usize]);
+    let zerocopy = ZeroCopy::open(&socket, media, LEN, UNCOMPLETED)?;
+    let headers = Box::new([[0; LEN]; UNCOMPLETED]);
     Ok(Box::new(MmapRtpmsend { socket, zerocopy, number: 0, headers }))
 }
 
 impl Sender for MmapRtpmsend {
     fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
         for packet in packets {
-            self.zerocopy.reap_beyond(&self.socket, UNNOTICED)?;
-            let place = &mut self.headers[self.number as usize % UNNOTICED as usize];
+            let place = &mut self.headers[self.number as usize % UNCOMPLETED];
             *place = header(self.number);
             let parts = [IoSlice::new(place), IoSlice::new(media.payload(packet))];
             self.zerocopy.send(&self.socket, &parts)?;

@@ -1,6 +1,6 @@
 //! A packet put together in a corked socket, its payload sent from a mapping. `mmap_send_rtp` in the paper.
 
-use super::{Group, Row, Sender, cork, header};
+use super::{Group, Row, Sender, header, means::cork};
 use crate::{
     devices::{Namespace, Target},
     media::Media,

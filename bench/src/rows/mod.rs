@@ -1,17 +1,23 @@
 //! The ways of sending that are compared. A row is one file here and one line
 //! in [`ROWS`].
 
-mod by_hand;
-mod cork;
+mod af_xdp;
+mod gso_zerocopy;
+mod io_uring_gso;
+mod io_uring_send_zc;
+mod io_uring_sendmsg_zc;
 mod kmsend;
+mod krtp_user;
 mod krtpmsend;
 pub mod krtpsendfile;
 mod ksendfile;
+mod means;
 mod mmap_msend;
 mod mmap_rtpmsend;
 mod mmap_send;
 mod mmap_send_msend;
 mod mmap_send_rtp;
+mod mmap_sendmmsg;
 mod mmap_writev;
 mod read_send_rtp;
 mod read_write;
@@ -20,8 +26,8 @@ pub mod rtp_sendfile;
 mod rtpsendfile;
 mod sendfile_tcp;
 mod sendfile_udp;
+mod sendmmsg;
 pub mod user_gso;
-mod zerocopy;
 
 use crate::{
     devices::{Namespace, Target},
@@ -51,7 +57,15 @@ pub const ROWS: &[Row] = &[
     rtpsendfile::ROW,
     krtpsendfile::ROW,
     krtpmsend::ROW,
+    sendmmsg::ROW,
+    mmap_sendmmsg::ROW,
     user_gso::ROW,
+    gso_zerocopy::ROW,
+    io_uring_send_zc::ROW,
+    io_uring_sendmsg_zc::ROW,
+    io_uring_gso::ROW,
+    af_xdp::ROW,
+    krtp_user::ROW,
 ];
 
 /// One way of sending.
@@ -121,9 +135,6 @@ pub const MOST_SEGMENTS: usize = 64;
 pub fn batch_of(octets: usize) -> usize {
     (MOST_OCTETS / octets).clamp(1, MOST_SEGMENTS)
 }
-
-/// Why a row cannot send a packet that UDP GSO would have to cut.
-pub const TOO_LARGE: &str = "UDP_SEGMENT takes no packet larger than the MTU";
 
 /// Hands the payloads of some packets over by one `sendfile`.
 fn send_file(socket: &impl AsFd, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {

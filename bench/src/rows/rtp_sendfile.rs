@@ -2,7 +2,7 @@
 //! payload by `sendfile`. `rtp_sendfile` in the paper, which found that its
 //! four system calls eat what the saved copy gains.
 
-use super::{Group, Row, Sender, cork, header, send_file};
+use super::{Group, Row, Sender, header, means::cork, send_file};
 use crate::{
     devices::{Namespace, Target},
     media::Media,

@@ -1,6 +1,6 @@
 //! One `sendfile` for each packet, the header given through shared memory. `rtpsendfile` in the paper.
 
-use super::{Group, Row, Sender, by_hand::Flow, send_file, timestamp};
+use super::{Group, Row, Sender, means::by_hand::Flow, send_file, timestamp};
 use crate::{
     devices::{Namespace, Target},
     media::Media,

@@ -2,13 +2,12 @@
 //! payloads straight from the mapped file, 49 packets in one `sendmsg` that the
 //! kernel cuts apart (UDP GSO). The kernel copies every payload once.
 
-use super::{Group, MOST_SEGMENTS, Row, Sender, batch_of, header};
+use super::{Group, MOST_SEGMENTS, Row, Sender, batch_of, header, means::segmented};
 use crate::{
-    devices::{Namespace, Target, UNFRAGMENTED},
+    devices::{Namespace, Target},
     media::Media,
 };
 use anyhow::{Context, ensure};
-use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use rtp_common::header::LEN;
 use socket2::Socket;
 use std::{io::IoSlice, ops::Range};
@@ -34,11 +33,8 @@ struct UserGso {
 }
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    let packet = LEN + media.payload_len;
-    ensure!(packet <= UNFRAGMENTED, super::TOO_LARGE);
-    let socket = target.socket()?;
-    setsockopt(&socket, UdpGsoSegment, &i32::try_from(packet)?).context("UDP_SEGMENT")?;
-    Ok(Box::new(UserGso { socket, number: 0, packet }))
+    let socket = segmented::socket(target, media, LEN)?;
+    Ok(Box::new(UserGso { socket, number: 0, packet: LEN + media.payload_len }))
 }
 
 impl Sender for UserGso {

@@ -1,10 +1,10 @@
 //! krtp's TC program driven by hand: what krtp's engine does with its maps, for rows that hand packets over in a way
 //! that the engine does not.
 
-use super::{CLOCK_RATE, FIRST_SEQUENCE, PAYLOAD_TYPE, SSRC};
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
     media::Media,
+    rows::{CLOCK_RATE, FIRST_SEQUENCE, PAYLOAD_TYPE, SSRC},
 };
 use anyhow::{Context, anyhow, ensure};
 use krtp::{
