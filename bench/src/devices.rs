@@ -38,6 +38,8 @@ const PREFIX: u8 = 24;
 pub const UNLIMITED: u32 = 65_535;
 /// Most octets behind the UDP header of a packet that needs no fragments: what IPv4 and UDP leave of an MTU of 1500.
 pub const UNFRAGMENTED: usize = 1500 - 20 - 8;
+/// Octets of Ethernet, IPv4 and UDP headers.
+const HEADERS: u64 = 14 + 20 + 8;
 /// Octets that the receiver's socket may hold: a whole check, unread.
 const RECEIVE_BUFFER: usize = 64 << 20;
 /// How long the receiver waits for a packet that was sent.
@@ -118,8 +120,19 @@ impl Namespace {
         Ok(Target { link, destination, listens: false, neighbour: None })
     }
 
-    /// Packets that reached the `ifb` so far.
+    /// Packets that reached the `ifb` so far; a GSO packet counts as one.
     pub fn arrived(target: &Target) -> anyhow::Result<u64> {
+        Ok(Self::received(target)?[1])
+    }
+
+    /// Octets behind the UDP header that reached the `ifb` so far, in packets without fragments.
+    pub fn arrived_octets(target: &Target) -> anyhow::Result<u64> {
+        let [octets, packets] = Self::received(target)?;
+        Ok(octets - packets * HEADERS)
+    }
+
+    /// Octets, Ethernet headers among them, and packets.
+    fn received(target: &Target) -> anyhow::Result<[u64; 2]> {
         let all = fs::read_to_string("/proc/thread-self/net/dev").context("/proc/thread-self/net/dev")?;
         received(&all, &target.link.name).with_context(|| format!("{} has no counters", target.link.name))
     }
@@ -236,12 +249,13 @@ fn receiver_socket() -> anyhow::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// The second number of an interface's line in `/proc/net/dev`: packets that
+/// The first two numbers of an interface's line in `/proc/net/dev`: octets and packets that
 /// it received, which for an `ifb` are those that were sent to it.
-fn received(all: &str, interface: &str) -> Option<u64> {
+fn received(all: &str, interface: &str) -> Option<[u64; 2]> {
     let counters =
         all.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
-    counters.split_whitespace().nth(1)?.parse().ok()
+    let mut counters = counters.split_whitespace().map(|counter| counter.parse().ok());
+    Some([counters.next()??, counters.next()??])
 }
 
 #[cfg(test)]
@@ -252,7 +266,8 @@ mod tests {
     fn packets_are_read_from_the_interface_s_own_line() {
         let all = "Inter-|   Receive  |  Transmit\n face |bytes packets errs|bytes packets\n\
                    \u{20} ifb1: 10 20 0 0 0 0 0 0 1 2 0\n ifb10:30 40 0 0 0 0 0 0 3 4 0\n";
-        for (interface, expected) in [("ifb1", Some(20)), ("ifb10", Some(40)), ("ifb", None), ("eth0", None)]
+        for (interface, expected) in
+            [("ifb1", Some([10, 20])), ("ifb10", Some([30, 40])), ("ifb", None), ("eth0", None)]
         {
             assert_eq!(received(all, interface), expected, "{interface}");
         }

@@ -7,7 +7,7 @@ use crate::{
     media::Media,
     rows::{Group, Row, Sender},
 };
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use rtp_common::header::LEN;
 use std::{collections::BTreeMap, ops::Range};
 
@@ -69,6 +69,7 @@ pub struct Series {
 struct Lane {
     row: &'static Row,
     target: Target,
+    device: Device,
     /// Who is at the other end, where there is one.
     peer: Option<Peer>,
     /// Not before it is needed where the file has to be out of the page cache: opening may read it.
@@ -97,7 +98,7 @@ impl Lanes {
                     (Target { listens: false, ..target }, Some(peer))
                 }
             };
-            Ok(Lane { row, target, peer, sender: None })
+            Ok(Lane { row, target, device, peer, sender: None })
         };
         (first..).zip(rows).map(lane).collect::<anyhow::Result<_>>().map(Self)
     }
@@ -166,30 +167,37 @@ impl Lane {
         let before = self.arrived(&*sender)?;
         let cost = cpu::cost(u32::try_from(counted.len())?, || sender.send(media, counted.clone()))?;
         let arrived = self.arrived(&*sender)? - before;
-        let expected = counted.len() as u64 * self.each(&*sender, media);
+        let (each, what) = self.each(&*sender, media);
+        let expected = counted.len() as u64 * each;
         // A packet that is lost on its way is a cheap packet.
-        ensure!(arrived == expected, "{arrived} of {expected} packets reached {}", self.target.link.name);
+        ensure!(arrived == expected, "{arrived} of {expected} {what} reached {}", self.target.link.name);
         if !cold {
             self.sender = Some(sender);
         }
         Ok(cost)
     }
 
-    /// Packets that are through.
+    /// What is through, counted as [`Self::each`] says.
     fn arrived(&self, sender: &dyn Sender) -> anyhow::Result<u64> {
         match (&self.peer, sender.acknowledged()) {
             (_, Some(packets)) => Ok(packets),
             (Some(peer), None) => peer.dropped(),
-            (None, None) => Namespace::arrived(&self.target).context("counters"),
+            (None, None) if self.device == Device::Offload => Namespace::arrived_octets(&self.target),
+            (None, None) => Namespace::arrived(&self.target),
         }
     }
 
-    /// What counts where packets are counted: an interface counts fragments, a socket does not.
-    fn each(&self, sender: &dyn Sender, media: &Media) -> u64 {
+    /// How much a packet counts, and of what: an interface counts fragments where a socket counts packets, and takes
+    /// what UDP GSO makes for one packet.
+    fn each(&self, sender: &dyn Sender, media: &Media) -> (u64, &'static str) {
+        let rtp = self.row.group != Group::Download;
         if self.peer.is_some() || sender.acknowledged().is_some() {
-            return 1;
+            (1, "packets")
+        } else if self.device == Device::Offload {
+            ((media.payload_len + if rtp { LEN } else { 0 }) as u64, "octets")
+        } else {
+            (fragments(media.payload_len, rtp), "packets")
         }
-        fragments(media.payload_len, self.row.group != Group::Download)
     }
 }
 
