@@ -20,7 +20,7 @@ pub const ROW: Row = Row {
     key: "gso_zerocopy",
     group: Group::Today,
     added: false,
-    calls: "n/7",
+    calls: "n/7 + n/448",
     does: "As user_gso, with MSG_ZEROCOPY: headers and payloads are handed over as pieces of pages. The \
            error queue is read for completions after every 64 calls.",
     cost: "No payload is copied, but the kernel pins and counts every page, and a packet within the kernel \

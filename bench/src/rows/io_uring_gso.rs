@@ -40,7 +40,7 @@ struct RingGso {
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     let most = batch_of(LEN + media.payload_len);
-    let (ring, slots) = (Ring::new(segmented::socket(target, media, LEN)?)?, Slots::new(media, most)?);
+    let (ring, slots) = (Ring::new(segmented::socket(target, media, LEN)?, media)?, Slots::new(media, most)?);
     ring.register(slots.memory())?;
     Ok(Box::new(RingGso { ring, slots, most, number: 0 }))
 }

@@ -36,7 +36,7 @@ struct SendZeroCopy {
 }
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    let (ring, slots) = (Ring::new(target.socket()?)?, Slots::new(media, SENDS)?);
+    let (ring, slots) = (Ring::new(target.socket()?, media)?, Slots::new(media, SENDS)?);
     ring.register(slots.memory())?;
     Ok(Box::new(SendZeroCopy { ring, slots, number: 0 }))
 }

@@ -36,8 +36,8 @@ struct SendmsgZeroCopy {
     number: u64,
 }
 
-fn open(_: &Namespace, target: &Target, _: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    Ok(Box::new(SendmsgZeroCopy { ring: Ring::new(target.socket()?)?, number: 0 }))
+fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
+    Ok(Box::new(SendmsgZeroCopy { ring: Ring::new(target.socket()?, media)?, number: 0 }))
 }
 
 impl Sender for SendmsgZeroCopy {

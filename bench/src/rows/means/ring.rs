@@ -1,12 +1,14 @@
 //! `io_uring`: many sends in one call, each zero-copy (Linux 6.0). Each ends in
 //! two completions: it was sent, and its pages are no longer in use.
 
+use crate::{devices::UNFRAGMENTED, media::Media};
 use anyhow::{Context, ensure};
 use io_uring::{IoUring, cqueue, squeue, types::Fixed};
 use nix::{
     libc,
     sys::socket::{setsockopt, sockopt::SndBufForce},
 };
+use rtp_common::header::LEN;
 use socket2::Socket;
 use std::{io, os::fd::AsRawFd};
 
@@ -27,8 +29,10 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// A ring for `socket`.
-    pub fn new(socket: Socket) -> anyhow::Result<Self> {
+    /// A ring for `socket`, through which packets of `media` go.
+    pub fn new(socket: Socket, media: &Media) -> anyhow::Result<Self> {
+        // As MSG_ZEROCOPY does: the checksum of fragments is computed in software (`__ip_append_data`).
+        ensure!(LEN + media.payload_len <= UNFRAGMENTED, "SEND_ZC copies what is larger than the MTU");
         setsockopt(&socket, SndBufForce, &SEND_BUFFER).context("SO_SNDBUFFORCE")?;
         let ring = IoUring::builder()
             .setup_single_issuer()
