@@ -6,42 +6,67 @@
 //! which are complete; a wrong one shows up as a missing packet.
 
 use crate::{
-    devices::{Namespace, Target},
+    devices::{Namespace, Peer, Target, read_exactly},
     media::Media,
-    rows::{PAYLOAD_TYPE, Row, sequence, timestamp},
+    rows::{Group, PAYLOAD_TYPE, Row, Sender, sequence, timestamp},
 };
 use anyhow::{Context, bail, ensure};
 use rtp_types::RtpPacket;
-use std::{io::ErrorKind, net::UdpSocket, ops::Range};
+use std::{
+    io::ErrorKind,
+    net::{TcpStream, UdpSocket},
+    ops::Range,
+    thread,
+};
 
 /// Packets of a check: batches of 48 and 49 end in a short one, and the
 /// sequence number wraps.
-const PACKETS: usize = 1_500;
+pub const PACKETS: usize = 1_500;
 /// Sent at a time: what goes through the receiving kernel's backlog at once.
 const STEP_PACKETS: usize = 250;
 /// Larger than any packet there is.
 const BUFFER: usize = 65_536;
 
-/// Runs `row` once through the receiver.
+/// Runs `row` once through the receiver, with so many packets.
 pub fn run(
     row: &Row,
     namespace: &Namespace,
     target: &Target,
-    socket: &UdpSocket,
+    peer: &Peer,
     media: &Media,
+    packets: usize,
 ) -> anyhow::Result<()> {
     // A row that failed may have left packets behind.
-    drain(socket)?;
+    drain(&peer.udp)?;
     let mut sender = (row.open)(namespace, target, media)?;
-    let mut stream = Stream::default();
-    let packets = 0..PACKETS.min(media.packets());
+    let packets = 0..packets.min(media.packets());
+    if sender.acknowledged().is_some() {
+        return connection(&mut *sender, peer.accept()?, media, packets);
+    }
+    let mut stream = Stream { rtp: row.group != Group::Download, ..Stream::default() };
     for first in packets.clone().step_by(STEP_PACKETS) {
         let range = first..packets.end.min(first + STEP_PACKETS);
         sender.send(media, range.clone())?;
-        receive(socket, media, range, &mut stream)?;
+        receive(&peer.udp, media, range, &mut stream)?;
     }
-    let more = drain(socket)?;
+    let more = drain(&peer.udp)?;
     ensure!(more == 0, "{more} packets more than were sent");
+    Ok(())
+}
+
+/// What comes through a TCP connection has no packets: the octets count.
+fn connection(
+    sender: &mut dyn Sender,
+    mut connection: TcpStream,
+    media: &Media,
+    packets: Range<usize>,
+) -> anyhow::Result<()> {
+    let sent = media.payloads(packets.clone());
+    let octets = sent.len();
+    let reader = thread::spawn(move || read_exactly(&mut connection, octets));
+    sender.send(media, packets)?;
+    let read = reader.join().expect("the receiver's thread does not panic")?;
+    ensure!(read == sent, "what arrived is not the file");
     Ok(())
 }
 
@@ -81,6 +106,8 @@ fn drain(socket: &UdpSocket) -> anyhow::Result<usize> {
 /// What a receiver knows of a stream.
 #[derive(Debug, Default)]
 struct Stream {
+    /// Whether there are headers.
+    rtp: bool,
     packets: u64,
     ssrc: Option<u32>,
 }
@@ -88,6 +115,10 @@ struct Stream {
 impl Stream {
     /// The next packet, which should carry `payload`.
     fn take(&mut self, packet: &[u8], payload: &[u8]) -> anyhow::Result<()> {
+        if !self.rtp {
+            ensure!(packet == payload, "it is not the file's payload");
+            return Ok(());
+        }
         let packet = RtpPacket::parse(packet).context("is no RTP packet")?;
         let number = self.packets;
         ensure!(packet.version() == 2, "version {}", packet.version());
@@ -133,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_right_stream_is_taken_across_the_wraps() {
-        let mut stream = Stream::default();
+        let mut stream = Stream { rtp: true, ..Stream::default() };
         for number in 0..1000 {
             stream.take(&packet(number, PAYLOAD), PAYLOAD).expect("right");
         }
@@ -153,10 +184,18 @@ mod tests {
             ("payload is not the file's", packet(1, &PAYLOAD[1..])),
             ("payload is not the file's", changed(1, 20, 0)),
         ] {
-            let mut stream = Stream::default();
+            let mut stream = Stream { rtp: true, ..Stream::default() };
             stream.take(&packet(0, PAYLOAD), PAYLOAD).expect("right");
             let error = stream.take(&second, PAYLOAD).expect_err(what);
             assert!(error.to_string().contains(what), "{error} is not {what}");
         }
+    }
+
+    #[test]
+    fn a_download_has_no_headers() {
+        let mut stream = Stream::default();
+        stream.take(PAYLOAD, PAYLOAD).expect("right");
+        stream.take(&packet(0, PAYLOAD), PAYLOAD).expect_err("a header");
+        stream.take(&PAYLOAD[1..], PAYLOAD).expect_err("an octet less");
     }
 }

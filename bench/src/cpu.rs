@@ -5,11 +5,11 @@ use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     sys::{
         resource::{UsageWho, getrusage},
-        time::TimeValLike,
+        time::{TimeVal, TimeValLike},
     },
     unistd::Pid,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Stays on one CPU: a move between CPUs leaves warm caches behind, and on a
 /// veth pair it can reorder packets.
@@ -25,17 +25,46 @@ pub fn stay() -> anyhow::Result<()> {
 /// CPU time that this process took so far, user and system. The kernel's work
 /// for a packet is in it: an `ifb` is done with a packet within the system call
 /// that sent it.
-fn spent() -> anyhow::Result<Duration> {
+fn spent() -> anyhow::Result<[Duration; 2]> {
     let usage = getrusage(UsageWho::RUSAGE_SELF).context("getrusage")?;
-    let micros = (usage.user_time() + usage.system_time()).num_microseconds();
-    Ok(Duration::from_micros(micros.cast_unsigned()))
+    let micros = |time: TimeVal| Duration::from_micros(time.num_microseconds().cast_unsigned());
+    Ok([usage.user_time(), usage.system_time()].map(micros))
+}
+
+/// What a packet took, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// CPU time in user space. The kernel splits what it knows exactly by what its clock ticks hit.
+    pub user: f64,
+    /// CPU time in the kernel.
+    pub system: f64,
+    /// Time.
+    pub wall: f64,
+}
+
+impl Cost {
+    /// User and system.
+    pub fn cpu(&self) -> f64 {
+        self.user + self.system
+    }
+}
+
+/// What each packet of `work` took, which sends `packets`.
+pub fn cost(packets: u32, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Cost> {
+    let (begin, [user, system]) = (Instant::now(), spent()?);
+    work()?;
+    let [user_then, system_then] = spent()?;
+    let each = |time: Duration| time.as_secs_f64() * 1e9 / f64::from(packets);
+    Ok(Cost {
+        user: each(user_then.saturating_sub(user)),
+        system: each(system_then.saturating_sub(system)),
+        wall: each(begin.elapsed()),
+    })
 }
 
 /// CPU time per packet of `work`, which sends `packets`; nanoseconds.
 pub fn per_packet(packets: u32, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let before = spent()?;
-    work()?;
-    Ok(spent()?.saturating_sub(before).as_secs_f64() * 1e9 / f64::from(packets))
+    Ok(cost(packets, work)?.cpu())
 }
 
 #[cfg(test)]
@@ -46,9 +75,10 @@ mod tests {
     #[test]
     fn work_costs_what_it_takes() {
         let long = Duration::from_millis(20);
-        let begin = spent().expect("getrusage");
+        let sum = || spent().map(|[user, system]| user + system);
+        let begin = sum().expect("getrusage");
         let cost = per_packet(10, || {
-            while spent()? < begin + long {}
+            while sum()? < begin + long {}
             Ok(())
         });
         assert!(cost.expect("getrusage") > 1e6);

@@ -3,6 +3,10 @@
 //! The namespace has no name and belongs to this process, so there is nothing
 //! to clean up: whatever ends the process ends it and all that is in it.
 
+mod peer;
+
+pub use peer::{Drain, Peer, read_exactly};
+
 use anyhow::{Context, ensure};
 use krtp::net::netlink::{Link, Netlink, is_errno};
 use nix::{
@@ -16,6 +20,7 @@ use rtnetlink::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
+    cell::Cell,
     fs::{self, File},
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     os::fd::AsRawFd,
@@ -29,12 +34,16 @@ use tokio::runtime::{Builder, Runtime};
 /// RTP's default port (RFC 3551 §8).
 const PORT: u16 = 5004;
 const PREFIX: u8 = 24;
+/// `gso_max_segs` of an interface that takes whatever UDP GSO makes.
+pub const UNLIMITED: u32 = 65_535;
+/// Most octets behind the UDP header of a packet that needs no fragments: what IPv4 and UDP leave of an MTU of 1500.
+pub const UNFRAGMENTED: usize = 1500 - 20 - 8;
+/// Octets of Ethernet, IPv4 and UDP headers.
+const HEADERS: u64 = 14 + 20 + 8;
 /// Octets that the receiver's socket may hold: a whole check, unread.
 const RECEIVE_BUFFER: usize = 64 << 20;
 /// How long the receiver waits for a packet that was sent.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The receiver's address.
-const FAR_END: Ipv4Addr = Ipv4Addr::new(10, 67, 0, 2);
 /// The receiver's Ethernet address; locally administered.
 const RECEIVER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
 
@@ -45,6 +54,10 @@ pub struct Target {
     pub link: Link,
     /// Where to.
     pub destination: SocketAddr,
+    /// Whether TCP connections are taken there.
+    pub listens: bool,
+    /// The Ethernet address of who takes it there; none on an `ifb`.
+    pub neighbour: Option<[u8; 6]>,
 }
 
 impl Target {
@@ -61,6 +74,8 @@ impl Target {
 pub struct Namespace {
     runtime: Runtime,
     netlink: Netlink,
+    /// Veth pairs made so far: each has names and addresses of its own.
+    pairs: Cell<u8>,
 }
 
 impl Namespace {
@@ -71,7 +86,7 @@ impl Namespace {
         )?;
         let runtime = Builder::new_current_thread().enable_all().build().context("starting tokio")?;
         let netlink = runtime.block_on(async { Netlink::open() })?;
-        Ok(Self { runtime, netlink })
+        Ok(Self { runtime, netlink, pairs: Cell::new(0) })
     }
 
     /// rtnetlink in this namespace.
@@ -89,26 +104,47 @@ impl Namespace {
     /// network card without UDP segmentation offload. It needs no peer, and no
     /// neighbour entry because it does not do ARP.
     pub fn sink(&self, number: u8) -> anyhow::Result<Target> {
+        self.sink_of(number, 1)
+    }
+
+    /// The same with `segments` for `gso_max_segs`; [`UNLIMITED`] is a network card with segmentation offload.
+    pub fn sink_of(&self, number: u8, segments: u32) -> anyhow::Result<Target> {
         let name = format!("ifb{number}");
         self.run(self.netlink.handle().link().add(LinkIfb::new(&name).build()).execute())
             .with_context(|| format!("making {name} (is the kernel module ifb there?)"))?;
-        let one_segment =
-            LinkUnspec::new_with_name(&name).append_extra_attribute(LinkAttribute::GsoMaxSegs(1));
-        let link = self.bring_up(one_segment, &name, Ipv4Addr::new(10, 66, number, 1))?;
-        ensure!(link.gso_max_segs == 1, "{name} takes GSO packets of {} segments", link.gso_max_segs);
-        Ok(Target { link, destination: (Ipv4Addr::new(10, 66, number, 2), PORT).into() })
+        let offload =
+            LinkUnspec::new_with_name(&name).append_extra_attribute(LinkAttribute::GsoMaxSegs(segments));
+        let link = self.bring_up(offload, &name, Ipv4Addr::new(10, 66, number, 1))?;
+        ensure!(link.gso_max_segs == segments, "{name} takes GSO packets of {} segments", link.gso_max_segs);
+        let destination = (Ipv4Addr::new(10, 66, number, 2), PORT).into();
+        Ok(Target { link, destination, listens: false, neighbour: None })
     }
 
-    /// Packets that reached the `ifb` so far.
+    /// Packets that reached the `ifb` so far; a GSO packet counts as one.
     pub fn arrived(target: &Target) -> anyhow::Result<u64> {
+        Ok(Self::received(target)?[1])
+    }
+
+    /// Octets behind the UDP header that reached the `ifb` so far, in packets without fragments.
+    pub fn arrived_octets(target: &Target) -> anyhow::Result<u64> {
+        let [octets, packets] = Self::received(target)?;
+        Ok(octets - packets * HEADERS)
+    }
+
+    /// Octets, Ethernet headers among them, and packets.
+    fn received(target: &Target) -> anyhow::Result<[u64; 2]> {
         let all = fs::read_to_string("/proc/thread-self/net/dev").context("/proc/thread-self/net/dev")?;
         received(&all, &target.link.name).with_context(|| format!("{} has no counters", target.link.name))
     }
 
-    /// A veth pair into a second namespace, and a socket there that receives
-    /// what is sent to the target. The socket holds the second namespace.
-    pub fn receiver(&self) -> anyhow::Result<(Target, UdpSocket)> {
-        self.beyond(|_| receiver_socket())
+    /// A veth pair into a second namespace, and who receives there what is sent to the target. Its near end takes GSO
+    /// packets of so many segments.
+    pub fn peer(&self, segments: u32) -> anyhow::Result<(Target, Peer)> {
+        let (target, peer) = self.beyond(|_| Peer::here())?;
+        let offload = LinkUnspec::new_with_index(target.link.index)
+            .append_extra_attribute(LinkAttribute::GsoMaxSegs(segments));
+        self.run(self.netlink.handle().link().set(offload.build()).execute()).context("gso_max_segs")?;
+        Ok((Target { listens: true, ..target }, peer))
     }
 
     /// The same, with all packets in one queue. By itself a veth queues packets on the processor that sent them, and
@@ -131,27 +167,34 @@ impl Namespace {
         &self,
         there: impl FnOnce(&str) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<(Target, T)> {
-        let (local, remote) = (Ipv4Addr::new(10, 67, 0, 1), FAR_END);
+        let number = self.pairs.get();
+        self.pairs.set(number.checked_add(1).context("more veth pairs than there are addresses")?);
+        let [local, remote] = [1, 2].map(|end| Ipv4Addr::new(10, 67, number, end));
+        let [near, far] = [0, 1].map(|end| format!("veth{}", 2 * u16::from(number) + end));
         let (to_us, from_peer) = mpsc::channel();
         let (to_peer, from_us) = mpsc::channel();
+        let there_is = far.clone();
         let peer = thread::spawn(move || -> anyhow::Result<T> {
             let namespace = Self::enter_new()?;
             to_us.send(this_namespace()?)?;
             from_us.recv().context("no veth pair came")?;
-            let known = LinkUnspec::new_with_name("veth1").address(RECEIVER.to_vec());
-            namespace.bring_up(known, "veth1", remote)?;
-            there("veth1")
+            let known = LinkUnspec::new_with_name(&there_is).address(RECEIVER.to_vec());
+            namespace.bring_up(known, &there_is, remote)?;
+            there(&there_is)
         });
         if let Ok(namespace) = from_peer.recv() {
-            self.veth("veth0", "veth1", &namespace).context("making a veth pair")?;
+            self.veth(&near, &far, &namespace).context("making a veth pair")?;
             to_peer.send(())?;
         }
         let made = peer.join().expect("the receiver's thread does not panic")?;
-        let link = self.bring_up(LinkUnspec::new_with_name("veth0"), "veth0", local)?;
+        let link = self.bring_up(LinkUnspec::new_with_name(&near), &near, local)?;
         let neighbour = self.netlink.handle().neighbours().add(link.index, remote.into());
         self.run(neighbour.link_layer_address(&RECEIVER).execute())
             .context("the receiver's neighbour entry")?;
-        Ok((Target { link, destination: (remote, PORT).into() }, made))
+        Ok((
+            Target { link, destination: (remote, PORT).into(), listens: false, neighbour: Some(RECEIVER) },
+            made,
+        ))
     }
 
     fn veth(&self, name: &str, peer: &str, namespace: &File) -> Result<(), rtnetlink::Error> {
@@ -223,18 +266,19 @@ fn offload(interface: &str, which: &str, state: &str) -> anyhow::Result<()> {
 
 /// In the namespace of the calling thread.
 fn receiver_socket() -> anyhow::Result<UdpSocket> {
-    let socket = UdpSocket::bind((FAR_END, PORT)).context("the receiver's socket")?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).context("the receiver's socket")?;
     setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).context("SO_RCVBUFFORCE")?;
     socket.set_read_timeout(Some(PATIENCE))?;
     Ok(socket)
 }
 
-/// The second number of an interface's line in `/proc/net/dev`: packets that
+/// The first two numbers of an interface's line in `/proc/net/dev`: octets and packets that
 /// it received, which for an `ifb` are those that were sent to it.
-fn received(all: &str, interface: &str) -> Option<u64> {
+fn received(all: &str, interface: &str) -> Option<[u64; 2]> {
     let counters =
         all.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
-    counters.split_whitespace().nth(1)?.parse().ok()
+    let mut counters = counters.split_whitespace().map(|counter| counter.parse().ok());
+    Some([counters.next()??, counters.next()??])
 }
 
 #[cfg(test)]
@@ -245,7 +289,8 @@ mod tests {
     fn packets_are_read_from_the_interface_s_own_line() {
         let all = "Inter-|   Receive  |  Transmit\n face |bytes packets errs|bytes packets\n\
                    \u{20} ifb1: 10 20 0 0 0 0 0 0 1 2 0\n ifb10:30 40 0 0 0 0 0 0 3 4 0\n";
-        for (interface, expected) in [("ifb1", Some(20)), ("ifb10", Some(40)), ("ifb", None), ("eth0", None)]
+        for (interface, expected) in
+            [("ifb1", Some([10, 20])), ("ifb10", Some([30, 40])), ("ifb", None), ("eth0", None)]
         {
             assert_eq!(received(all, interface), expected, "{interface}");
         }

@@ -8,6 +8,8 @@ mod devices;
 mod flows;
 mod media;
 mod pacing;
+mod page;
+mod paths;
 mod quick;
 mod report;
 mod rows;
@@ -33,6 +35,14 @@ enum Command {
     Pacing(pacing::Options),
     /// What many streams at once cost, paced without fq: krtp's in one process, and ffmpeg's.
     Flows(flows::Options),
+    /// The paper's data paths on today's kernel, and today's beside them.
+    Paths(paths::Options),
+    /// One row, for `paths` to count its system calls.
+    #[command(hide = true)]
+    PathsOne(paths::count::OneOptions),
+    /// Draws the page of a run again, from its JSON.
+    #[command(hide = true)]
+    Page(page::command::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +50,9 @@ fn main() -> ExitCode {
         Command::Quick(options) => quick::run(&options),
         Command::Pacing(options) => pacing::run(&options),
         Command::Flows(options) => flows::run(&options),
+        Command::Paths(options) => paths::run(&options),
+        Command::PathsOne(options) => paths::count::one(&options),
+        Command::Page(options) => page::command::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,14 +2,23 @@
 
 use crate::{
     bystander, check, cpu,
-    devices::{Namespace, Target},
+    devices::{Namespace, Target, UNLIMITED},
     media::{Media, PAYLOAD},
     report::{Conditions, Measured},
-    rows::{ROWS, Sender},
+    rows::{Row, Sender, krtpsendfile, read_writev, rtp_sendfile, user_gso},
 };
 use anyhow::{Context, bail, ensure};
 use clap::{Args, value_parser};
 use std::ops::Range;
+
+/// What is compared, each by the name that it has in tables and JSON; the first
+/// is the one that the others are compared with.
+pub const ROWS: &[(&str, Row)] = &[
+    ("krtp", krtpsendfile::ROW),
+    ("read_writev", read_writev::ROW),
+    ("rtp_sendfile", rtp_sendfile::ROW),
+    ("user_gso", user_gso::ROW),
+];
 
 /// Parts of the file. Each turn sends the next one, so that no row finds its
 /// payloads in a cache because another has just sent them; a prime number, so
@@ -55,13 +64,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn check_all(namespace: &Namespace, media: &Media) -> anyhow::Result<()> {
-    let (target, socket) = namespace.receiver()?;
+    let (target, peer) = namespace.peer(UNLIMITED)?;
     let failed = ROWS
         .iter()
-        .filter_map(|row| {
-            let error = check::run(row, namespace, &target, &socket, media).err()?;
-            eprintln!("krtp-bench: {}: {error:#}", row.name);
-            Some(row.name)
+        .filter_map(|(name, row)| {
+            let error = check::run(row, namespace, &target, &peer, media, check::PACKETS).err()?;
+            eprintln!("krtp-bench: {name}: {error:#}");
+            Some(*name)
         })
         .collect::<Vec<_>>();
     if failed.is_empty() {
@@ -74,11 +83,10 @@ fn check_all(namespace: &Namespace, media: &Media) -> anyhow::Result<()> {
 /// `ifb` of its own, so that krtp's program is on nobody else's way.
 fn measure(namespace: &Namespace, media: &Media, rounds: u32) -> anyhow::Result<Vec<Vec<f64>>> {
     let mut lanes = Vec::new();
-    for (number, row) in (1..).zip(ROWS) {
+    for (number, (name, row)) in (1..).zip(ROWS) {
         let target = namespace.sink(number)?;
-        let sender =
-            (row.open)(namespace, &target, media).with_context(|| format!("opening {}", row.name))?;
-        lanes.push(Lane { name: row.name, target, sender });
+        let sender = (row.open)(namespace, &target, media).with_context(|| format!("opening {name}"))?;
+        lanes.push(Lane { name, target, sender });
     }
     let mut turns = 0..;
     (0..rounds as usize)

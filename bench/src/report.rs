@@ -3,7 +3,7 @@
 use crate::{
     bystander::Sample,
     media::PAYLOAD,
-    rows::ROWS,
+    quick::ROWS,
     stats::{Summary, ratios},
 };
 use anyhow::Context;
@@ -38,7 +38,7 @@ impl Conditions {
 /// All samples.
 #[derive(Debug)]
 pub struct Measured {
-    /// Per round: nanoseconds per packet of each of [`ROWS`].
+    /// Per round: nanoseconds per packet of each row.
     pub rounds: Vec<Vec<f64>>,
     /// Per round: a bystander's packet.
     pub bystander: Vec<Sample>,
@@ -81,18 +81,18 @@ impl Measured {
     }
 
     fn rows(&self) -> impl Iterator<Item = (&'static str, Summary)> {
-        ROWS.iter().enumerate().map(|(row, kind)| (kind.name, Summary::of(self.samples(row))))
+        ROWS.iter().enumerate().map(|(row, (name, _))| (*name, Summary::of(self.samples(row))))
     }
 
     fn comparisons(&self) -> Vec<Comparison> {
         let ours = self.samples(0);
         let mut all: Vec<Comparison> = (1..ROWS.len())
             .map(|row| Comparison {
-                key: format!("{}_vs_{}", ROWS[0].name, ROWS[row].name),
-                title: format!("{} / {}", ROWS[0].name, ROWS[row].name),
+                key: format!("{}_vs_{}", ROWS[0].0, ROWS[row].0),
+                title: format!("{} / {}", ROWS[0].0, ROWS[row].0),
                 summary: Summary::of(ratios(&ours, &self.samples(row))),
                 digits: 3,
-                bar: bar(ROWS[row].name),
+                bar: bar(ROWS[row].0),
             })
             .collect();
         all.push(Comparison {
@@ -120,7 +120,7 @@ impl Measured {
         object.insert("spread".into(), spread.into());
         let rounds = self.rounds.iter().map(|round| {
             let samples = ROWS.iter().zip(round);
-            samples.map(|(row, sample)| (row.name.to_owned(), json!(sample))).collect::<Value>()
+            samples.map(|((name, _), sample)| ((*name).to_owned(), json!(sample))).collect::<Value>()
         });
         object.insert("rounds".into(), rounds.collect());
         let bystander = self.bystander.iter();

@@ -16,6 +16,9 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     if arguments.first().is_some_and(|first| first == "flows") {
         setup::ensure(&[Group::Test])?; // ffmpeg
     }
+    if arguments.first().is_some_and(|first| first == "paths") {
+        setup::ensure(&[Group::Bench])?; // strace
+    }
     pacing::build()?;
     process::become_(process::as_root(pacing::bench()?)?.args(arguments))
 }

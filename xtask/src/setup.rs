@@ -28,7 +28,7 @@ pub enum Group {
     Test,
     /// QEMU, and what unpacks Debian's kernels for it
     Kernels,
-    /// Senders that the bench compares krtp with, beside those of the tests
+    /// Senders that the bench compares krtp with, beside those of the tests, and what counts system calls
     Bench,
 }
 
@@ -75,7 +75,7 @@ const KERNELS: &[Need] = &[
     need("xz-utils", "xz"),
 ];
 
-const BENCH: &[Need] = &[need("multicat", "multicat")];
+const BENCH: &[Need] = &[need("multicat", "multicat"), need("strace", "strace")];
 
 const fn need(package: &'static str, sign: &'static str) -> Need {
     Need { package, sign }

@@ -1,0 +1,68 @@
+//! Many packets from a mapping in one call, without copying, with headers by the kernel. `krtpmsend` in the paper.
+
+use super::{
+    FIRST_TIMESTAMP, Group, Row, STEP, Sender, batch_of,
+    means::{
+        by_hand::Flow,
+        zerocopy::{UNCOMPLETED_BATCHES, ZeroCopy},
+    },
+};
+use crate::{
+    devices::{Namespace, Target},
+    media::Media,
+};
+use anyhow::Context;
+use krtp::media::source::Source;
+use rtp_common::{carrier, header::LEN, timeline::Piece};
+use std::{io::IoSlice, ops::Range};
+
+pub const ROW: Row = Row {
+    key: "krtpmsend",
+    group: Group::Enhanced,
+    added: true,
+    calls: "1 + 3n/49 + n/392",
+    does: "The file is mapped once; one sendmsg() with MSG_ZEROCOPY hands over 49 payloads out of the mapping, which \
+           krtp's program on the interface's TC egress has cut apart and gives their RTP headers.",
+    cost: "As krtpsendfile, with pages looked up and pinned and notices made where sendfile takes them from the page \
+           cache.",
+    differs: Some(
+        "The paper's call sent the whole mapping. Here a call takes what a GSO packet can hold, and three \
+         more go with it: the number of the first packet (SO_PRIORITY), whether the file is still the same (statx), \
+         and for every eight batches the notices.",
+    ),
+    open,
+};
+
+struct Krtpmsend {
+    flow: Flow,
+    zerocopy: ZeroCopy,
+    source: Source,
+    number: u64,
+}
+
+fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
+    let flow = Flow::open(namespace, target, media, true)?;
+    flow.lay_piece(Piece { timestamp: FIRST_TIMESTAMP, step: STEP, ..Piece::default() });
+    let zerocopy = ZeroCopy::open(&flow.socket.sock_ref(), media, LEN, UNCOMPLETED_BATCHES)?;
+    let mut source = media.source()?;
+    // As of a file that was played before.
+    source.complete(&mut |_, _| {})?;
+    Ok(Box::new(Krtpmsend { flow, zerocopy, source, number: 0 }))
+}
+
+impl Sender for Krtpmsend {
+    fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
+        let most = batch_of(media.payload_len);
+        for first in packets.clone().step_by(most) {
+            let range = first..packets.end.min(first + most);
+            let batch = media.plan.batch(first as u64, range.len());
+            self.source.prepare(&batch)?;
+            self.flow.lay_sums(self.number, self.source.sums(&batch));
+            self.flow.socket.set_priority(carrier::encode(self.number)).context("SO_PRIORITY")?;
+            let socket = self.flow.socket.sock_ref();
+            self.zerocopy.send(&socket, &[IoSlice::new(media.payloads(range))])?;
+            self.number += batch.packets as u64;
+        }
+        Ok(())
+    }
+}
