@@ -94,7 +94,7 @@ impl Library {
     ) -> Source {
         let (timing, pid) = match clock {
             ClockWish::None => (Timing::None, None),
-            ClockWish::Even(clock) => (Timing::Even(clock), None),
+            ClockWish::Even(clock) => (Timing::Even(Arc::new(clock)), None),
             ClockWish::Pcr { pid } => (Timing::Pcr, pid),
         };
         let key = Key {

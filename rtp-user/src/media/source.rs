@@ -3,12 +3,13 @@
 mod window;
 
 use super::{
-    clock::{Clock, Stretch},
+    clock::{Clock, Knot, Stretch},
     identity::Identity,
     index::Index,
     making::Making,
     pcr::HERTZ,
     plan::Batch,
+    prepared::{Copy, CopyError},
     scan::Scan,
 };
 use rtp_common::checksum::payload_sum;
@@ -47,6 +48,9 @@ pub enum SourceError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// It is a prepared file that cannot be sent.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
 }
 
 /// Where a source's clock comes from.
@@ -55,7 +59,7 @@ pub(crate) enum Timing {
     /// Nowhere.
     None,
     /// It is given.
-    Even(Clock),
+    Even(Arc<Clock>),
     /// From the index.
     Pcr,
 }
@@ -79,6 +83,8 @@ pub struct Source {
     sums: Vec<u16>,
     window: Option<Window>,
     buffer: Vec<u8>,
+    /// What it is, if it is a prepared file. All octets that are spoken of are the source's then.
+    copy: Option<Arc<Copy>>,
 }
 
 impl Source {
@@ -106,9 +112,18 @@ impl Source {
             sums: Vec::new(),
             window: None,
             buffer: Vec::new(),
+            copy: None,
         };
         source.take_index();
         source
+    }
+
+    /// The prepared file `copy`.
+    pub fn of_copy(copy: &Arc<Copy>) -> io::Result<Self> {
+        let timing = copy.clock().map_or(Timing::None, |clock| Timing::Even(Arc::clone(clock)));
+        let (file, path, payload) = (copy.file().try_clone()?, copy.path().into(), copy.plan().payload());
+        let source = Self::new(file, path, copy.identity(), payload, timing, false, None);
+        Ok(Self { copy: Some(Arc::clone(copy)), ..source })
     }
 
     /// The file itself.
@@ -121,6 +136,9 @@ impl Source {
     /// indexed.
     pub fn prepare(&mut self, batch: &Batch) -> Result<(), SourceError> {
         self.check()?;
+        if let Some(copy) = &self.copy {
+            copy.check(copy.place(batch), &mut self.buffer)?;
+        }
         if !self.needs_sums {
             return Ok(());
         }
@@ -202,6 +220,11 @@ impl Source {
     /// there is no clock.
     pub fn span(&self) -> Option<u64> {
         self.look(|clock, _| clock.span())
+    }
+
+    /// The knots of the clock, as far as it is known; none where there is none.
+    pub fn knots(&self) -> Vec<Knot> {
+        self.look(|clock, _| clock.knots().to_vec()).unwrap_or_default()
     }
 
     /// What was found in a transport stream, once all of it was read and if it
