@@ -5,7 +5,7 @@ pub(crate) mod values;
 
 pub use stream::Stream;
 
-use crate::{net::qdisc::Kind, watch};
+use crate::{net::qdisc::Kind, prepare, watch};
 use clap::{ArgAction, Parser, Subcommand};
 use std::{num::NonZeroUsize, path::PathBuf};
 use values::parse_pid;
@@ -75,6 +75,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write a copy of a file in which each packet is complete: the cheapest to send to many viewers
+    Prepare(Box<prepare::Arguments>),
     /// Stream a file as RTP
     Stream(Box<Stream>),
     /// Show the flows in the maps, live

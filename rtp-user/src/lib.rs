@@ -11,6 +11,7 @@ pub mod media;
 pub mod monotonic;
 pub mod net;
 pub mod pace;
+pub mod prepare;
 mod print;
 pub mod probe;
 pub mod process;

@@ -8,7 +8,7 @@ use krtp::{
     kernel::pins,
     line::one_line,
     net::{netlink::Netlink, qdisc},
-    probe,
+    prepare, probe,
     stop::Stop,
     stream, watch,
 };
@@ -56,6 +56,7 @@ async fn run(command: Command) -> Result<ExitCode> {
             probe::run(&file, pcr_pid, json).map(|()| ExitCode::SUCCESS)
         }
         Command::Index { paths, jobs, json } => indexing::run(&paths, jobs, json),
+        Command::Prepare(arguments) => prepare::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Stream(options) => {
             let arguments: Vec<_> = std::env::args_os().collect();
             stream(options.json, &options.all(&arguments)?).await

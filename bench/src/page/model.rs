@@ -124,9 +124,6 @@ pub struct Series {
     pub cache: String,
     /// Octets of a payload.
     pub payload: u32,
-    /// Packets behind one sample.
-    #[serde(default)]
-    pub packets_per_sample: u64,
     /// Of each row, one for each round.
     pub samples: BTreeMap<String, Vec<Sample>>,
     /// Rows that cannot do this, and why.

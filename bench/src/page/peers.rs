@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// One run: `peers.json`.
+#[expect(clippy::struct_field_names, reason = "as it stands in the file")]
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Peers {
     /// Of this form.

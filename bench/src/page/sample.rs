@@ -33,7 +33,7 @@ const ROWS: &[(&str, &str, bool, &str, f64)] = &[
 
 /// As `bench paths` would write it.
 pub fn json() -> Value {
-    let rows: Vec<Value> = ROWS.iter().map(|row| row_json(row)).collect();
+    let rows: Vec<Value> = ROWS.iter().map(row_json).collect();
     let mut series: Vec<Value> = [100, 1_316, 4_000].map(|payload| series("sizes", payload)).into();
     series.extend(["offload", "veth", "cold"].map(|name| series_json(name, 1_316, name)));
     let copies = [16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0];

@@ -19,6 +19,7 @@ mod mmap_send_msend;
 mod mmap_send_rtp;
 mod mmap_sendmmsg;
 mod mmap_writev;
+mod prepared;
 mod read_send_rtp;
 mod read_write;
 pub mod read_writev;
@@ -66,6 +67,7 @@ pub const ROWS: &[Row] = &[
     io_uring_gso::ROW,
     af_xdp::ROW,
     krtp_user::ROW,
+    prepared::ROW,
 ];
 
 /// One way of sending.

@@ -12,9 +12,11 @@ use crate::{
     media::Wish,
     net::qdisc::Kind,
     pace::OnLate,
+    prepare::CACHE_SIZE,
     stream::{EngineChoice, Options, Pace},
 };
 use anyhow::{Context, Result, bail, ensure};
+use bytesize::ByteSize;
 use clap::{Args, Parser};
 use std::{
     ffi::OsString,
@@ -109,6 +111,13 @@ pub struct Stream {
     /// The UDP checksum; `zero`: none (IPv4 only)
     #[arg(long, value_enum, default_value_t)]
     pub checksum: Checksum,
+    /// Send a prepared copy of the file, kept in this directory and made there on first use: cheaper for
+    /// many viewers, who then share SSRC, sequence numbers and timestamps
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// What all copies there may take; those first that were used least recently are removed
+    #[arg(long, value_name = "SIZE", default_value = CACHE_SIZE)]
+    pub cache_size: ByteSize,
     /// Write a session description for receivers
     #[arg(long, value_name = "FILE")]
     pub sdp: Option<PathBuf>,
@@ -159,6 +168,8 @@ impl Stream {
             burst: self.burst.into(),
             on_late: self.on_late,
             max_late: self.max_late,
+            cache: self.cache,
+            cache_size: self.cache_size.0,
             wish: Wish {
                 payload_type: self.pt,
                 clock_rate: self.clock_rate,

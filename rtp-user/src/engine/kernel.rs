@@ -1,7 +1,7 @@
 //! The kernel engine: `sendfile` hands over a batch, the program on the
 //! interface writes the headers.
 
-use super::{Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal};
+use super::{Flow, SendError, Setting, Totals, batch_of, check_mtu, sendfile::Hand};
 use crate::{
     kernel::{attach::SharedMaps, object::Maps},
     media::{plan::Batch, source::Source},
@@ -20,7 +20,6 @@ use std::{
     fs::File,
     io,
     net::{IpAddr, SocketAddr},
-    os::fd::AsRawFd,
     sync::{Arc, PoisonError},
 };
 
@@ -44,10 +43,7 @@ pub struct KernelFlow {
     /// Whether one ever was: held-up packets may find their sums gone.
     was_silent: bool,
     next_hop: Option<NextHop>,
-    /// Whether `sendfile` by itself would make a datagram of every page.
-    cork: bool,
-    calls: u64,
-    refused: u64,
+    hand: Hand,
     /// The newest piece of the timeline, and its place in the flow's state.
     piece: Piece,
     place: usize,
@@ -78,9 +74,6 @@ impl KernelFlow {
         if socket.destination().ip().is_multicast() {
             socket.set_multicast_loop(false).map_err(refused("IP_MULTICAST_LOOP"))?;
         }
-        // UDP over IPv6 had no `sendpage`: each page was sent by itself
-        // (since 6.5 `sendfile` sends through MSG_SPLICE_PAGES).
-        let cork = socket.destination().is_ipv6() && !crate::kernel::splices_pages();
         let slot = {
             let mut maps = maps.lock().unwrap_or_else(PoisonError::into_inner);
             let slot =
@@ -94,6 +87,7 @@ impl KernelFlow {
             slot
         };
         Ok(Self {
+            hand: Hand::of(&socket),
             socket,
             setting,
             maps: Arc::clone(maps),
@@ -103,9 +97,6 @@ impl KernelFlow {
             waiting: 0,
             was_silent: false,
             next_hop: path.next_hop,
-            cork,
-            calls: 0,
-            refused: 0,
             piece: Piece::default(),
             place: 0,
             stop,
@@ -140,40 +131,8 @@ impl KernelFlow {
     /// begins with packet `number` of the flow.
     fn hand_over(&mut self, file: &File, offset: u64, octets: usize, number: u64) -> Result<bool, SendError> {
         self.socket.set_priority(carrier::encode(number)).map_err(|source| self.error(source))?;
-        if !self.cork {
-            return self.send_file(file, offset, octets);
-        }
-        self.socket.set_cork(true).map_err(|source| self.error(source))?;
-        let whole = self.send_file(file, offset, octets)?;
-        self.socket.set_cork(false).map_err(|source| self.error(source))?;
-        Ok(whole)
-    }
-
-    fn send_file(&mut self, file: &File, offset: u64, octets: usize) -> Result<bool, SendError> {
-        let mut done = 0;
-        while done < octets {
-            let mut position = (offset + done as u64).cast_signed();
-            let (to, from) = (self.socket.as_raw_fd(), file.as_raw_fd());
-            // SAFETY: two open descriptors, and an offset that lives for the call.
-            let sent = unsafe { libc::sendfile(to, from, &raw mut position, octets - done) };
-            self.calls += 1;
-            match usize::try_from(sent) {
-                Ok(0) => return Err(self.error(io::ErrorKind::UnexpectedEof.into())),
-                // Short: the rest of the datagram is still open in the socket.
-                Ok(sent) => done += sent,
-                Err(_) => {
-                    let error = io::Error::last_os_error();
-                    if is_refusal(&error) {
-                        self.refused += 1;
-                    } else if !matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) {
-                        return Err(self.error(error));
-                    } else if self.stop.is_set() {
-                        return Ok(false);
-                    }
-                }
-            }
-        }
-        Ok(true)
+        let sent = self.hand.over(&self.socket, file, offset, octets, &self.stop);
+        sent.map_err(|source| self.error(source))
     }
 
     /// Sees to it that the program saw all packets so far. The whole way from
@@ -255,8 +214,8 @@ impl Flow for KernelFlow {
             octets: state.octets,
             last_sequence: (state.next_sequence as u16).wrapping_sub(1),
             last_timestamp: state.last_timestamp,
-            calls: self.calls,
-            refused: self.refused,
+            calls: self.hand.calls,
+            refused: self.hand.refused,
         }
     }
 

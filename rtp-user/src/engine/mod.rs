@@ -1,6 +1,8 @@
-//! The engines: two ways to put the same packets on the wire.
+//! The engines: ways to put the same packets on the wire.
 
 pub mod kernel;
+pub mod prepared;
+mod sendfile;
 pub mod user;
 
 use crate::{
@@ -11,7 +13,10 @@ use crate::{
     net::socket::{FlowSocket, overhead},
     pace::Lateness,
 };
-use rtp_common::timeline::{PIECES, Piece};
+use rtp_common::{
+    header::Header,
+    timeline::{self, PIECES, Piece},
+};
 use std::{io, net::SocketAddr};
 
 /// What a flow's headers say, whichever engine writes them.
@@ -219,7 +224,19 @@ fn batch_of(octets: usize) -> usize {
     (MAX_BATCH_OCTETS / octets).clamp(1, MAX_BATCH_SEGMENTS)
 }
 
-/// A flow of either engine.
+/// The header of a flow's packet `number`, which lies on one of `pieces`.
+pub fn header(setting: &Setting, number: u64, pieces: &[Piece]) -> Header {
+    let piece = timeline::of(pieces, number).copied().unwrap_or_default();
+    Header {
+        payload_type: setting.payload_type,
+        marker: piece.marker(number),
+        sequence: setting.first_sequence.wrapping_add(number as u16),
+        timestamp: piece.timestamp(number),
+        ssrc: setting.ssrc,
+    }
+}
+
+/// A flow of any engine.
 pub trait Flow: std::fmt::Debug + Send {
     /// Sends `batch`, whose packets lie on `pieces` of the timeline: in order,
     /// at least one, at most [`PIECES_PER_BATCH`]. Blocks while the socket's

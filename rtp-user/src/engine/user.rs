@@ -1,17 +1,14 @@
 //! The user engine: headers built here, UDP GSO, no privilege. The same bytes
 //! on the wire.
 
-use super::{Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu, is_refusal};
+use super::{Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu, header, is_refusal};
 use crate::{
     media::{plan::Batch, source::Source},
     net::socket::FlowSocket,
     pace::Lateness,
     stop::Stop,
 };
-use rtp_common::{
-    header::{Header, LEN as HEADER},
-    timeline::{self, Piece},
-};
+use rtp_common::{header::LEN as HEADER, timeline::Piece};
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
@@ -45,18 +42,6 @@ impl UserFlow {
         Ok(Self { socket, setting, segments, totals, stop })
     }
 
-    fn header(&self, ahead: u64, pieces: &[Piece]) -> Header {
-        let number = self.totals.packets + ahead;
-        let piece = timeline::of(pieces, number).copied().unwrap_or_default();
-        Header {
-            payload_type: self.setting.payload_type,
-            marker: piece.marker(number),
-            sequence: self.setting.first_sequence.wrapping_add(number as u16),
-            timestamp: piece.timestamp(number),
-            ssrc: self.setting.ssrc,
-        }
-    }
-
     /// Sends headers and payloads as one batch. `Ok(false)`: not sent, to stop.
     fn hand_over(&mut self, headers: &[[u8; HEADER]], payloads: &[u8]) -> io::Result<bool> {
         let payloads = payloads.chunks(self.setting.payload as usize);
@@ -86,7 +71,7 @@ impl UserFlow {
         let octets = self.setting.payload as usize;
         let headers: Vec<_> = (0..)
             .zip(payloads.chunks(octets))
-            .map(|(ahead, _)| self.header(ahead, pieces).to_bytes())
+            .map(|(ahead, _)| header(&self.setting, self.totals.packets + ahead, pieces).to_bytes())
             .collect();
         if self.segments {
             match self.hand_over(&headers, payloads) {
@@ -118,7 +103,7 @@ impl Flow for UserFlow {
         if !self.send_batch(payloads, pieces).map_err(|source| self.error(source))? {
             return Ok(false);
         }
-        let last = self.header(batch.packets as u64 - 1, pieces);
+        let last = header(&self.setting, self.totals.packets + batch.packets as u64 - 1, pieces);
         self.totals.packets += batch.packets as u64;
         self.totals.octets += batch.octets as u64;
         self.totals.last_sequence = last.sequence;

@@ -330,7 +330,7 @@ impl Display for BadSound {
 }
 
 /// A path in a message: on one line, and nothing in it speaks to the terminal.
-struct Shown<'a>(&'a Path);
+pub(super) struct Shown<'a>(pub &'a Path);
 
 impl Display for Shown<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -342,7 +342,7 @@ impl Display for Shown<'_> {
 }
 
 /// A path in a command that the user may copy to a shell.
-struct Quoted<'a>(&'a Path);
+pub(super) struct Quoted<'a>(pub &'a Path);
 
 impl Display for Quoted<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

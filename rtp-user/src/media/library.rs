@@ -7,6 +7,7 @@ use super::{
     index::{Index, IndexError, Key, user_cache_dir},
     making::Making,
     plan::Plan,
+    prepared::Copy,
     source::{Source, Timing, ahead::Reader},
 };
 use bytesize::ByteSize;
@@ -14,6 +15,7 @@ use std::{
     collections::HashMap,
     env,
     fs::File,
+    io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
@@ -95,7 +97,7 @@ impl Library {
     ) -> Source {
         let (timing, pid) = match clock {
             ClockWish::None => (Timing::None, None),
-            ClockWish::Even(clock) => (Timing::Even(clock), None),
+            ClockWish::Even(clock) => (Timing::Even(Arc::new(clock)), None),
             ClockWish::Pcr { pid } => (Timing::Pcr, pid),
         };
         let key = Key {
@@ -112,6 +114,11 @@ impl Library {
             making
         });
         Source::new(file, path, &key, self.reader.clone(), timing, sums, shared)
+    }
+
+    /// The prepared file `copy`.
+    pub fn copy(&self, copy: &Arc<Copy>) -> io::Result<Source> {
+        Source::of_copy(copy, self.reader.clone())
     }
 
     fn shared(&self, key: Key, plan: Plan) -> Arc<Mutex<Making>> {

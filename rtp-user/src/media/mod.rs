@@ -13,6 +13,7 @@ pub mod making;
 pub mod pcm;
 pub mod pcr;
 pub mod plan;
+pub mod prepared;
 pub mod psi;
 pub mod scan;
 mod sound;
@@ -167,7 +168,7 @@ pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
 
 /// Opens a regular file. Looks before it opens: opening a FIFO would wait, and
 /// a device might do something.
-fn open_regular(path: &Path) -> Result<File, MediaError> {
+pub(crate) fn open_regular(path: &Path) -> Result<File, MediaError> {
     let failed = |error| MediaError::system(path, error);
     let kind = fs::metadata(path).map_err(failed)?.file_type();
     if kind.is_dir() {

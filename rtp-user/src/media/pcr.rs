@@ -74,7 +74,7 @@ impl Pcr {
 
 /// A transport packet on `pid` that carries `ticks` and nothing else.
 #[cfg(test)]
-pub(super) fn packet_with_pcr(pid: u16, ticks: u64) -> [u8; PACKET] {
+pub(crate) fn packet_with_pcr(pid: u16, ticks: u64) -> [u8; PACKET] {
     let mut packet = [0xff; PACKET];
     let [high, low] = pid.to_be_bytes();
     let field = ((ticks / EXTENSION) << 15) | (0x3f << 9) | (ticks % EXTENSION);

@@ -4,12 +4,13 @@ pub(super) mod ahead;
 mod window;
 
 use super::{
-    clock::{Clock, Stretch},
+    clock::{Clock, Knot, Stretch},
     identity::Identity,
     index::{Index, Key},
     making::Making,
     pcr::HERTZ,
     plan::Batch,
+    prepared::{Copy, CopyError},
     scan::Scan,
 };
 use ahead::{Front, Reader};
@@ -49,6 +50,9 @@ pub enum SourceError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// It is a prepared file that cannot be sent.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
 }
 
 /// Where a source's clock comes from.
@@ -57,7 +61,7 @@ pub(crate) enum Timing {
     /// Nowhere.
     None,
     /// It is given.
-    Even(Clock),
+    Even(Arc<Clock>),
     /// From the index.
     Pcr,
 }
@@ -83,6 +87,8 @@ pub struct Source {
     sums: Vec<u16>,
     window: Option<Window>,
     buffer: Vec<u8>,
+    /// What it is, if it is a prepared file. All octets that are spoken of are the source's then.
+    copy: Option<Arc<Copy>>,
 }
 
 impl Source {
@@ -112,9 +118,20 @@ impl Source {
             sums: Vec::new(),
             window: None,
             buffer: Vec::new(),
+            copy: None,
         };
         source.take_index();
         source
+    }
+
+    /// The prepared file `copy`.
+    pub(crate) fn of_copy(copy: &Arc<Copy>, reader: Reader) -> io::Result<Self> {
+        let timing = copy.clock().map_or(Timing::None, |clock| Timing::Even(Arc::clone(clock)));
+        let (file, path, plan) = (copy.file().try_clone()?, copy.path().into(), copy.plan());
+        let (from, to) = (plan.octet(0), plan.octet(u64::MAX));
+        let key = Key { identity: copy.identity(), from, to, payload: plan.payload(), pid: None };
+        let source = Self::new(file, path, &key, reader, timing, false, None);
+        Ok(Self { copy: Some(Arc::clone(copy)), ..source })
     }
 
     /// The file itself.
@@ -127,7 +144,11 @@ impl Source {
     /// indexed.
     pub fn prepare(&mut self, batch: &Batch) -> Result<(), SourceError> {
         self.check()?;
-        self.front.advance(&self.reader, &self.file, batch.offset, self.identity.size);
+        let at = self.copy.as_ref().map_or(batch.offset, |copy| copy.place(batch).start);
+        self.front.advance(&self.reader, &self.file, at, self.identity.size);
+        if let Some(copy) = &self.copy {
+            copy.check(copy.place(batch), &mut self.buffer)?;
+        }
         if !self.needs_sums {
             return Ok(());
         }
@@ -209,6 +230,11 @@ impl Source {
     /// there is no clock.
     pub fn span(&self) -> Option<u64> {
         self.look(|clock, _| clock.span())
+    }
+
+    /// The knots of the clock, as far as it is known; none where there is none.
+    pub fn knots(&self) -> Vec<Knot> {
+        self.look(|clock, _| clock.knots().to_vec()).unwrap_or_default()
     }
 
     /// What was found in a transport stream, once all of it was read and if it

@@ -11,7 +11,7 @@ use std::{
 /// What is said of a stream.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
-    /// "kernel" or "user".
+    /// "kernel", "user" or "prepared".
     pub engine: &'static str,
     /// What that engine uses, or why it is not the other.
     pub path: String,

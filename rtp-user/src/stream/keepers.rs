@@ -61,13 +61,12 @@ impl Keepers {
     }
 
     /// How a stream on these `ways` is paced, and the same in a few words.
-    pub fn pacing(&self, options: &Options, ways: &[Way], kernel: bool) -> (Pacing, String) {
+    /// `without`: why its packets have no departure times, if they have none.
+    pub fn pacing(&self, options: &Options, ways: &[Way], without: Option<&str>) -> (Pacing, String) {
         if options.pace == Pace::None {
             return (Pacing::None, "as fast as it goes".into());
         }
-        let kept =
-            if kernel { self.kept(ways) } else { Err("the user engine writes no departure times".into()) };
-        match kept {
+        match without.map_or_else(|| self.kept(ways), |why| Err(why.into())) {
             Ok(fq) => {
                 let time = options.ahead.min(fq.horizon / 2);
                 // A quarter stays free: a turn is not done at one instant.

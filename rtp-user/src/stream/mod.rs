@@ -1,14 +1,15 @@
 //! `krtp stream`: files to destinations, one stream or many.
 
-mod course;
+mod copies;
+pub(crate) mod course;
 mod facts;
-mod item;
+pub(crate) mod item;
 mod keepers;
 mod player;
 mod programs;
 mod progress;
 pub mod report;
-mod row;
+pub(crate) mod row;
 mod sender;
 mod setup;
 mod way;
@@ -83,6 +84,10 @@ pub struct Options {
     pub on_late: OnLate,
     /// How late they may be.
     pub max_late: Duration,
+    /// Where prepared copies of files are kept, if they are to be sent.
+    pub cache: Option<PathBuf>,
+    /// Octets that all copies there may take.
+    pub cache_size: u64,
     /// What the file is, where it does not say so itself.
     pub wish: Wish,
     /// SSRC of the first flow; random if not given, and for all others.
@@ -108,12 +113,19 @@ pub struct Options {
 /// Plays the streams that `options` tell (at least one), until their end or
 /// until `stop`.
 pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
-    let rows = options.iter().map(row::Row::open).collect::<Result<Vec<_>>>()?;
+    let library = Library::new(Cache::of_user()?);
+    let mut bar = Bar::new(options.iter().any(|options| options.json));
+    let mut known = copies::Copies::default();
+    let mut of_stream = |options| known.of(options, &library, &mut |done, of| bar.reading(done, of));
+    let copies = options.iter().map(&mut of_stream).collect::<Result<Vec<_>>>()?;
+    let rows = options.iter().zip(&copies);
+    let rows =
+        rows.map(|(options, copy)| row::Row::open(options, copy.as_ref())).collect::<Result<Vec<_>>>()?;
     let netlink = Netlink::open()?;
     let media: Vec<_> = rows.iter().map(|row| row.media().clone()).collect();
     let rates: Vec<_> = rows.iter().map(row::Row::rate).collect();
     let Setup { streams, facts, choices, log, keepers } =
-        setup::prepare(&netlink, options, &media, &rates, &stop).await?;
+        setup::prepare(&netlink, options, &media, &rates, &copies, &stop).await?;
     for ((options, media), facts) in options.iter().zip(&media).zip(&facts) {
         if let Some(path) = &options.sdp {
             let text = facts.describe(media, options)?;
@@ -129,8 +141,6 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
             "krtp: nothing says how long a packet lasts (no PCR, no samples): all timestamps are alike; give --pace BITRATE"
         );
     }
-    let library = Library::new(Cache::of_user()?);
-    let mut bar = Bar::new(options.iter().any(|options| options.json));
     let mut players = Vec::new();
     for ((options, row), stream) in options.iter().zip(rows).zip(streams) {
         let Stream { flows, manner, sums } = stream;

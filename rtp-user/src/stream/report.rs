@@ -23,7 +23,7 @@ pub struct Report {
     pub file: String,
     /// Where to, of all streams.
     pub destinations: Vec<String>,
-    /// "kernel" or "user": the first stream's.
+    /// "kernel", "user" or "prepared": the first stream's.
     pub engine: &'static str,
     /// The interface of the first flow.
     pub interface: String,
@@ -41,7 +41,7 @@ pub struct Report {
     pub packets: u64,
     /// Their payload octets.
     pub octets: u64,
-    /// `sendfile` calls (kernel engine).
+    /// `sendfile` calls (kernel engine, prepared files).
     pub sendfile_calls: u64,
     /// `sendmsg` calls (user engine).
     pub sendmsg_calls: u64,
@@ -142,7 +142,7 @@ impl Report {
             streams: outcomes.len(),
             packets: sum(|totals| totals.packets),
             octets: sum(|totals| totals.octets),
-            sendfile_calls: calls_of("kernel"),
+            sendfile_calls: calls_of("kernel") + calls_of("prepared"),
             sendmsg_calls: calls_of("user"),
             seconds: longest.as_secs_f64(),
             cpu_user_seconds: usage.user,

@@ -9,6 +9,7 @@ use crate::{
         library::{ClockWish, Library},
         pcr::HERTZ,
         plan::Plan,
+        prepared::Copy,
         source::Source,
     },
     schedule,
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -33,11 +35,19 @@ struct Opened {
     media: Media,
     plan: Plan,
     clock: ClockWish,
+    /// The prepared file that this is, if it is one.
+    copy: Option<Arc<Copy>>,
 }
 
 impl Row {
-    /// Opens all files that `options` name.
-    pub fn open(options: &Options) -> Result<Self> {
+    /// Opens all files that `options` name, or the prepared file that stands for them.
+    pub fn open(options: &Options, copy: Option<&Arc<Copy>>) -> Result<Self> {
+        if let Some(copy) = copy {
+            let file = copy.file().try_clone().with_context(|| copy.path().display().to_string())?;
+            let (path, media, plan, clock) = (copy.path().into(), copy.media(), copy.plan(), ClockWish::None);
+            let copy = Some(Arc::clone(copy));
+            return Ok(Self { files: vec![Opened { path, file, media, plan, clock, copy }] });
+        }
         let files = options.files.iter().map(|path| open(options, path)).collect::<Result<Vec<_>>>()?;
         let (first, rest) = files.split_first().context("no file: name at least one")?;
         for other in rest {
@@ -53,7 +63,10 @@ impl Row {
 
     /// Whether any file has a clock.
     pub fn has_clock(&self) -> bool {
-        self.files.iter().all(|opened| !matches!(opened.clock, ClockWish::None))
+        self.files.iter().all(|opened| match &opened.copy {
+            Some(copy) => copy.clock().is_some(),
+            None => !matches!(opened.clock, ClockWish::None),
+        })
     }
 
     /// Payload octets that leave in a second, as far as that is known before
@@ -77,8 +90,11 @@ impl Row {
         let mut items = Vec::new();
         let mut start = nanoseconds(start);
         let mut left = duration.map(nanoseconds);
-        for Opened { path, file, media, plan, clock } in self.files {
-            let mut source = library.source(file, path.clone(), &media, plan, sums, clock);
+        for Opened { path, file, media, plan, clock, copy } in self.files {
+            let mut source = match &copy {
+                Some(copy) => library.copy(copy).with_context(|| path.display().to_string())?,
+                None => library.source(file, path.clone(), &media, plan, sums, clock),
+            };
             let mut packets = 0..plan.packets();
             let mut begin = 0;
             if start > 0 || left.is_some() {
@@ -130,6 +146,9 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 impl Opened {
     fn seconds(&self) -> Option<f64> {
+        if let Some(copy) = &self.copy {
+            return copy.clock().map(|clock| clock.span() as f64 / f64::from(clock.hertz()));
+        }
         match &self.clock {
             ClockWish::None => None,
             ClockWish::Even(clock) => Some(clock.span() as f64 / f64::from(clock.hertz())),
@@ -145,13 +164,13 @@ impl Opened {
 fn open(options: &Options, path: &Path) -> Result<Opened> {
     let (file, media) = media::open(path, &options.wish)?;
     let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
-    let clock = clock(options, path, &media)?;
-    Ok(Opened { path: path.to_owned(), file, media, plan, clock })
+    let clock = clock(options.pace, path, &media)?;
+    Ok(Opened { path: path.to_owned(), file, media, plan, clock, copy: None })
 }
 
 /// The media's clock: what the pace says, or else what the file says.
-fn clock(options: &Options, path: &Path, media: &Media) -> Result<ClockWish> {
-    if let Pace::Bits(bits) = options.pace {
+pub(crate) fn clock(pace: Pace, path: &Path, media: &Media) -> Result<ClockWish> {
+    if let Pace::Bits(bits) = pace {
         let octets = media.octets.end - media.octets.start;
         let ticks = u128::from(octets) * 8 * u128::from(HERTZ) / u128::from(bits);
         let ticks = u64::try_from(ticks).ok().filter(|&ticks| ticks > 0);
@@ -165,7 +184,7 @@ fn clock(options: &Options, path: &Path, media: &Media) -> Result<ClockWish> {
     }
     match media.pcr {
         Some(span) => Ok(ClockWish::Pcr { pid: Some(span.pid) }),
-        None if options.pace == Pace::None => Ok(ClockWish::None),
+        None if pace == Pace::None => Ok(ClockWish::None),
         None => bail!(
             "{} has no two PCRs to pace by: give its rate (--pace 4000000) or send unpaced (--pace none)",
             path.display()

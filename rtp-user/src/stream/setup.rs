@@ -2,7 +2,7 @@
 //! sockets. Everything that can be refused is refused here, before a packet.
 
 use super::{
-    EngineChoice, Options,
+    EngineChoice, Options, copies,
     facts::{Facts, FlowFacts},
     keepers::Keepers,
     player::Manner,
@@ -10,11 +10,12 @@ use super::{
     way::{self, Way},
 };
 use crate::{
-    engine::{Checksum, Flow, Setting, user::UserFlow},
+    engine::{Checksum, Flow, Setting, prepared::PreparedFlow, user::UserFlow},
     line::one_line,
-    media::Media,
+    media::{Media, prepared::Copy},
     net::{
         netlink::Netlink,
+        offload,
         socket::{self, FlowSocket},
     },
     pace::Pacing,
@@ -22,7 +23,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use rand::Rng;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long a full send buffer may hold a send up before a stop is noticed.
 const SEND_PATIENCE: Duration = Duration::from_millis(500);
@@ -49,12 +50,14 @@ pub(super) struct Stream {
 }
 
 /// Sets everything up; nothing has been sent when it returns. `rates`: octets
-/// per second of each stream, where known.
+/// per second of each stream, where known; `copies`: prepared files, of the
+/// streams that have one.
 pub(super) async fn prepare(
     netlink: &Netlink,
     streams: &[Options],
     media: &[Media],
     rates: &[Option<f64>],
+    copies: &[Option<Arc<Copy>>],
     stop: &Stop,
 ) -> Result<Setup> {
     let mut ways = Vec::new();
@@ -68,20 +71,22 @@ pub(super) async fn prepare(
         }
         ways.push(of_stream);
     }
-    let programs = hang(netlink, streams, &ways, media).await?;
+    let programs = hang(netlink, streams, &ways, media, copies).await?;
     let keepers = match &programs {
         Ok(_) => Keepers::hold(netlink, streams, &ways, rates).await?,
         Err(_) => Keepers::default(),
     };
     let mut ready = Vec::new();
     let mut facts = Vec::new();
-    for ((options, media), ways) in streams.iter().zip(media).zip(&ways) {
-        let programs = match options.engine {
-            EngineChoice::User => Err("asked for"),
-            _ => programs.as_ref().map_err(String::as_str),
+    for (((options, media), ways), copy) in streams.iter().zip(media).zip(&ways).zip(copies) {
+        let engine = match (copy, options.engine, &programs) {
+            (Some(copy), ..) => Engine::Prepared(copy),
+            (None, EngineChoice::User, _) => Engine::User("asked for"),
+            (None, _, Err(why)) => Engine::User(why),
+            (None, _, Ok(programs)) => Engine::Kernel(programs),
         };
-        let pacing = keepers.pacing(options, ways, programs.is_ok());
-        let (stream, of_stream) = open(options, media, ways, programs, pacing, stop)?;
+        let pacing = keepers.pacing(options, ways, engine.without_departures());
+        let (stream, of_stream) = open(options, media, ways, engine, pacing, stop)?;
         ready.push(stream);
         facts.push(of_stream);
     }
@@ -95,18 +100,58 @@ async fn hang(
     streams: &[Options],
     ways: &[Vec<Way>],
     media: &[Media],
+    copies: &[Option<Arc<Copy>>],
 ) -> Result<Result<Programs, String>> {
-    let wanted: Vec<_> = streams.iter().zip(ways).filter(|(it, _)| it.engine != EngineChoice::User).collect();
+    let unprepared = |place: &usize| copies[*place].is_none() && streams[*place].engine != EngineChoice::User;
+    let wanted: Vec<_> = (0..streams.len()).filter(unprepared).collect();
     if wanted.is_empty() {
         return Ok(Err("asked for".into()));
     }
-    let ways: Vec<&Way> = wanted.iter().flat_map(|(_, ways)| ways.iter()).collect();
-    let payload = media.iter().map(|media| media.payload).max().unwrap_or_default();
+    let ways: Vec<&Way> = wanted.iter().flat_map(|&place| &ways[place]).collect();
+    let payload = wanted.iter().map(|&place| media[place].payload).max().unwrap_or_default();
     match Programs::hang(netlink, &ways, payload).await {
-        Err(error) if wanted.iter().any(|(options, _)| options.engine == EngineChoice::Kernel) => {
+        Err(error) if wanted.iter().any(|&place| streams[place].engine == EngineChoice::Kernel) => {
             Err(error.context("no kernel engine (--engine user goes without)"))
         }
         hung => Ok(hung.map_err(|error| one_line(&error))),
+    }
+}
+
+/// Who sees to a stream's headers.
+#[derive(Clone, Copy)]
+enum Engine<'a> {
+    /// The program on the interface.
+    Kernel(&'a Programs),
+    /// User space, and why.
+    User(&'a str),
+    /// They are in the file.
+    Prepared(&'a Arc<Copy>),
+}
+
+impl Engine<'_> {
+    fn without_departures(&self) -> Option<&'static str> {
+        match self {
+            Self::Kernel(_) => None,
+            Self::User(_) => Some("the user engine writes no departure times"),
+            Self::Prepared(_) => Some("nobody writes departure times of prepared packets"),
+        }
+    }
+
+    /// Its name, and how packets go through the interface of `way`.
+    fn describe(&self, way: &Way) -> (&'static str, String) {
+        match self {
+            Self::Kernel(programs) => ("kernel", programs.describe(way)),
+            Self::User(why) => ("user", (*why).to_owned()),
+            Self::Prepared(_) => {
+                let name = &way.link.name;
+                let cut = if offload::segmentation(name).unwrap_or_default() {
+                    format!("batches cut by {name}")
+                } else {
+                    format!("batches cut before {name}, which does not segment UDP")
+                };
+                ("prepared", cut)
+            }
+        }
     }
 }
 
@@ -115,31 +160,47 @@ fn open(
     options: &Options,
     media: &Media,
     ways: &[Way],
-    programs: Result<&Programs, &str>,
+    engine: Engine<'_>,
     (pacing, how): (Pacing, String),
     stop: &Stop,
 ) -> Result<(Stream, Facts)> {
-    let timestamp = options.timestamp.unwrap_or_else(|| rand::rng().random());
+    let kernel = matches!(engine, Engine::Kernel(_));
+    let numbers = match engine {
+        Engine::Prepared(copy) => {
+            let first = copies::first_packet(copy, options.start)?;
+            Some(copy.numbers_of(first).with_context(|| copy.path().display().to_string())?)
+        }
+        Engine::Kernel(_) | Engine::User(_) => None,
+    };
+    let timestamp = numbers.map(|numbers| numbers.timestamp).or(options.timestamp);
+    let timestamp = timestamp.unwrap_or_else(|| rand::rng().random());
     let mut flows: Vec<Box<dyn Flow>> = Vec::new();
     for (number, way) in ways.iter().enumerate() {
-        let socket = open_socket(options, way, programs.is_ok())?;
+        let socket = open_socket(options, way, kernel)?;
         if matches!(pacing, Pacing::Ahead { .. }) {
             socket
                 .force_send_buffer(SEND_BUFFER)
                 .with_context(|| format!("{}: SO_SNDBUFFORCE", way.destination))?;
         }
-        let setting = setting(options, media, number);
-        flows.push(match programs {
-            Ok(programs) => Box::new(programs.open(way, socket, setting, stop)?),
-            Err(_) => Box::new(
-                UserFlow::open(socket, setting, stop.clone()).with_context(|| way.destination.to_string())?,
-            ),
+        let setting = match numbers {
+            Some(numbers) => Setting {
+                ssrc: numbers.ssrc,
+                first_sequence: numbers.sequence,
+                ..setting(options, media, number)
+            },
+            None => setting(options, media, number),
+        };
+        let to = || way.destination.to_string();
+        flows.push(match engine {
+            Engine::Kernel(programs) => Box::new(programs.open(way, socket, setting, stop)?),
+            Engine::User(_) => Box::new(UserFlow::open(socket, setting, stop.clone()).with_context(to)?),
+            Engine::Prepared(copy) => {
+                let flow = PreparedFlow::open(socket, setting, Arc::clone(copy), stop.clone());
+                Box::new(flow.with_context(to)?)
+            }
         });
     }
-    let (engine, path) = match programs {
-        Ok(programs) => ("kernel", programs.describe(&ways[0])),
-        Err(why) => ("user", why.to_owned()),
-    };
+    let (engine, path) = engine.describe(&ways[0]);
     let flow_facts = flows.iter().zip(ways).map(|(flow, way)| FlowFacts {
         destination: flow.destination(),
         source: flow.source(),
@@ -148,7 +209,7 @@ fn open(
         timestamp,
     });
     let facts = Facts { engine, path, pacing: how, flows: flow_facts.collect() };
-    let sums = programs.is_ok() && options.checksum == Checksum::Full;
+    let sums = kernel && options.checksum == Checksum::Full;
     // RFC 3551 §4.1: in audio it would mean that a silence was left out.
     let marks = media.ptime().is_none();
     let manner = Manner {

@@ -10,5 +10,6 @@ mod changes;
 mod file;
 mod flows;
 mod kill;
+mod prepare;
 mod signals;
 mod sweep;

@@ -12,5 +12,6 @@ mod files;
 mod host;
 mod interfaces;
 mod options;
+mod prepared;
 mod privilege;
 mod routes;

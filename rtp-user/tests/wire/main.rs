@@ -11,5 +11,6 @@ mod numbers;
 mod offload;
 mod others;
 mod paths;
+mod prepared;
 mod several;
 mod shapes;

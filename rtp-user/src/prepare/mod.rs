@@ -1,0 +1,211 @@
+//! `krtp prepare`: a copy of a file in which each payload stands behind its RTP
+//! header, the cheapest to send to many viewers.
+
+pub mod cache;
+mod error;
+mod part;
+mod write;
+
+pub use error::PrepareError;
+pub use write::Original;
+
+use crate::{
+    cli::values::{parse_number, parse_pace, parse_pid, parse_ptime},
+    media::{
+        Wish,
+        library::{self, Library},
+        prepared::{Copy, format::Numbers, is_prepared},
+    },
+    print::print,
+    probe,
+    stream::Pace,
+};
+use anyhow::{Result, ensure};
+use bytesize::ByteSize;
+use cache::Cache;
+use clap::Args;
+use indicatif::{HumanBytes, HumanCount};
+use rand::Rng as _;
+use serde::Serialize;
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Octets that a cache of copies may take where nobody says.
+pub const CACHE_SIZE: &str = "20GiB";
+
+/// Options of `krtp prepare`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The media file; with --check, the prepared one
+    pub file: PathBuf,
+    /// Where to write the copy [default: FILE.krtp]
+    #[arg(short, long, value_name = "OUT", conflicts_with = "cache")]
+    pub output: Option<PathBuf>,
+    /// Keep the copy in this directory, where `krtp stream --cache DIR` finds it
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// What all copies there may take; those first that were used least recently are removed
+    #[arg(long, value_name = "SIZE", default_value = CACHE_SIZE, requires = "cache")]
+    pub cache_size: ByteSize,
+    /// Read a prepared file and say whether all of it is as it was written
+    #[arg(long, conflicts_with_all = ["output", "cache"])]
+    pub check: bool,
+    /// `pcr`: timestamps by the file's own clock; `none`: all alike where it has none; or by payload bits
+    /// per second
+    #[arg(long, value_name = "pcr|none|BITRATE", default_value = "pcr", value_parser = parse_pace)]
+    pub pace: Pace,
+    /// The PID whose PCRs are the clock, decimal or 0x… [default: the first programme's]
+    #[arg(long, value_name = "PID", value_parser = parse_pid)]
+    pub pcr_pid: Option<u16>,
+    /// Payload octets of a packet [default: 1316 for MPEG-TS]
+    #[arg(long, value_name = "BYTES")]
+    pub payload: Option<u32>,
+    /// Milliseconds of audio in a packet, such as 0.125 [default: 1, for PCMU and PCMA 20]
+    #[arg(long, value_name = "MS", value_parser = parse_ptime, conflicts_with = "payload")]
+    pub ptime: Option<Duration>,
+    /// Payload type [default: 33 for MPEG-TS, RFC 3551's or 96 for audio]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
+    pub pt: Option<u8>,
+    /// Clock rate of the timestamps [default: 90000 for MPEG-TS, audio's own]
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..))]
+    pub clock_rate: Option<u32>,
+    /// SSRC, decimal or 0x… [default: random]
+    #[arg(long, value_name = "X", value_parser = parse_number)]
+    pub ssrc: Option<u32>,
+    /// First sequence number [default: random]
+    #[arg(long, value_name = "N")]
+    pub seq: Option<u16>,
+    /// First timestamp, decimal or 0x… [default: random]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
+    pub timestamp: Option<u32>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What was prepared, or checked. `--json` prints exactly these fields.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The copy.
+    pub copy: String,
+    /// What it is a copy of.
+    pub source: String,
+    /// Octets of the copy.
+    pub octets: u64,
+    /// Packets in it.
+    pub packets: u64,
+    /// Octets of a full payload.
+    pub payload: u32,
+    /// Payload type.
+    pub payload_type: u8,
+    /// Hz.
+    pub clock_rate: u32,
+    /// Synchronization source.
+    pub ssrc: u32,
+    /// Sequence number of the first packet.
+    pub first_sequence: u16,
+    /// Its timestamp.
+    pub first_timestamp: u32,
+}
+
+/// Prepares or checks, and reports.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let bar = probe::bar(arguments.json);
+    let mut progress = |done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    };
+    let copy = if arguments.check {
+        let copy = Copy::open(&arguments.file)?;
+        copy.check_source()?;
+        copy.check_all(&mut progress)?;
+        copy
+    } else {
+        prepare(arguments, &mut progress)?
+    };
+    bar.finish_and_clear();
+    let report = Report::of(&copy);
+    print(&if arguments.json { serde_json::to_string(&report)? + "\n" } else { report.to_string() })?;
+    Ok(())
+}
+
+fn prepare(arguments: &Arguments, progress: &mut dyn FnMut(u64, u64)) -> Result<Copy> {
+    let Arguments { file, pace, .. } = arguments;
+    let wish = Wish {
+        payload_type: arguments.pt,
+        clock_rate: arguments.clock_rate,
+        payload: arguments.payload,
+        pcr_pid: arguments.pcr_pid,
+        ptime: arguments.ptime,
+    };
+    ensure!(!is_prepared(file), "{} is prepared already: name the media file", file.display());
+    let original = Original::open(file, &wish, *pace)?;
+    let random = Numbers::random();
+    let numbers = Numbers {
+        ssrc: arguments.ssrc.unwrap_or(random.ssrc),
+        sequence: arguments.seq.unwrap_or(random.sequence),
+        timestamp: arguments.timestamp.unwrap_or(random.timestamp),
+    };
+    let library = Library::new(library::Cache::of_user()?);
+    let copy = if let Some(directory) = &arguments.cache {
+        let cache = Cache { directory: directory.clone(), limit: arguments.cache_size.0 };
+        cache.copy(original, numbers, &library, progress)?
+    } else {
+        let path = arguments.output.clone().unwrap_or_else(|| beside(file));
+        ensure!(
+            !path.exists() || is_prepared(&path),
+            "{} is there and no prepared file: give another name with -o",
+            path.display()
+        );
+        original.write(&path, numbers, &library, progress)?;
+        Copy::open(&path)?
+    };
+    library.keep();
+    Ok(copy)
+}
+
+/// Where the copy of `file` goes if nobody says.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push(".krtp");
+    name.into()
+}
+
+impl Numbers {
+    /// As RFC 3550 §5.1 wants them.
+    pub fn random() -> Self {
+        let mut random = rand::rng();
+        Self { ssrc: random.random(), sequence: random.random(), timestamp: random.random() }
+    }
+}
+
+impl Report {
+    fn of(copy: &Copy) -> Self {
+        let head = copy.head();
+        Self {
+            copy: copy.path().display().to_string(),
+            source: head.source.display().to_string(),
+            octets: copy.identity().size,
+            packets: copy.plan().packets(),
+            payload: head.kind.payload,
+            payload_type: head.kind.payload_type,
+            clock_rate: head.kind.clock_rate,
+            ssrc: head.numbers.ssrc,
+            first_sequence: head.numbers.sequence,
+            first_timestamp: head.numbers.timestamp,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { copy, source, octets, packets, payload, ssrc, first_sequence, first_timestamp, .. } = self;
+        writeln!(f, "{copy}: {} packets of {payload} octets, {}", HumanCount(*packets), HumanBytes(*octets))?;
+        writeln!(f, "  of {source}")?;
+        writeln!(f, "  ssrc 0x{ssrc:08x}, sequence from {first_sequence}, timestamp from {first_timestamp}")
+    }
+}
