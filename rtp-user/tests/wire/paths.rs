@@ -6,7 +6,7 @@ use crate::support::{
     media::{sample, sample_path},
     packet::UdpChecksum,
 };
-use std::{fs, path::Path, time::SystemTime};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, time::SystemTime};
 
 /// One way.
 struct Way {
@@ -34,18 +34,18 @@ const SEGMENTER6: Way =
 /// What the user engine says of its way.
 const USER: &str = "asked for";
 
-/// When the index of the only file in the cache was written.
-fn indexed(net: &Net) -> Option<SystemTime> {
-    fn newest(directory: &Path) -> Option<SystemTime> {
+/// Which file the newest index in the cache is. Its time says nothing: a play that finds it notes its use there.
+fn indexed(net: &Net) -> Option<u64> {
+    fn newest(directory: &Path) -> Option<(SystemTime, u64)> {
         let entries = fs::read_dir(directory).ok()?.flatten();
         entries
             .filter_map(|entry| match entry.file_type() {
                 Ok(kind) if kind.is_dir() => newest(&entry.path()),
-                _ => entry.metadata().and_then(|meta| meta.modified()).ok(),
+                _ => entry.metadata().ok().and_then(|meta| Some((meta.modified().ok()?, meta.ino()))),
             })
             .max()
     }
-    newest(&net.krtp.directory().join("cache"))
+    newest(&net.krtp.directory().join("cache")).map(|(_, file)| file)
 }
 
 /// Plays the sample twice and looks at every packet that comes in at `interface`
