@@ -36,14 +36,25 @@ pub fn run(
     media: &Media,
     packets: usize,
 ) -> anyhow::Result<()> {
-    // A row that failed may have left packets behind.
-    drain(&peer.udp)?;
     let mut sender = (row.open)(namespace, target, media)?;
     let packets = 0..packets.min(media.packets());
     if sender.acknowledged().is_some() {
         return connection(&mut *sender, peer.accept()?, media, packets);
     }
-    let mut stream = Stream { rtp: row.group != Group::Download, ..Stream::default() };
+    datagrams(&mut *sender, peer, media, packets, row.group != Group::Download)
+}
+
+/// The same for a sender of datagrams that has been opened; `rtp`: they have headers.
+pub fn datagrams(
+    sender: &mut dyn Sender,
+    peer: &Peer,
+    media: &Media,
+    packets: Range<usize>,
+    rtp: bool,
+) -> anyhow::Result<()> {
+    // A row that failed may have left packets behind.
+    drain(&peer.udp)?;
+    let mut stream = Stream { rtp, ..Stream::default() };
     for first in packets.clone().step_by(STEP_PACKETS) {
         let range = first..packets.end.min(first + STEP_PACKETS);
         sender.send(media, range.clone())?;

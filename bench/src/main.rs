@@ -6,6 +6,8 @@ mod check;
 mod cpu;
 mod devices;
 mod flows;
+mod kernel;
+mod lane;
 mod media;
 mod pacing;
 mod page;
@@ -31,6 +33,8 @@ struct Cli {
 enum Command {
     /// krtp against the obvious ways to do the same, in under a minute.
     Quick(quick::Options),
+    /// Where krtp's own time goes: each step of the program, and the whole way by profile.
+    Kernel(kernel::Options),
     /// How near to their time packets leave: krtp and other senders, one after the other.
     Pacing(pacing::Options),
     /// What many streams at once cost, paced without fq: krtp's in one process, and ffmpeg's.
@@ -48,6 +52,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Quick(options) => quick::run(&options),
+        Command::Kernel(options) => kernel::run(&options),
         Command::Pacing(options) => pacing::run(&options),
         Command::Flows(options) => flows::run(&options),
         Command::Paths(options) => paths::run(&options),

@@ -2,14 +2,14 @@
 
 use crate::{
     bystander, check, cpu,
-    devices::{Namespace, Target, UNLIMITED},
-    media::{Media, PAYLOAD},
+    devices::{Namespace, UNLIMITED},
+    lane::{self, Lane, PARTS},
+    media::Media,
     report::{Conditions, Measured},
-    rows::{Row, Sender, krtpsendfile, read_writev, rtp_sendfile, user_gso},
+    rows::{Row, krtpsendfile, read_writev, rtp_sendfile, user_gso},
 };
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::{Args, value_parser};
-use std::ops::Range;
 
 /// What is compared, each by the name that it has in tables and JSON; the first
 /// is the one that the others are compared with.
@@ -19,13 +19,6 @@ pub const ROWS: &[(&str, Row)] = &[
     ("rtp_sendfile", rtp_sendfile::ROW),
     ("user_gso", user_gso::ROW),
 ];
-
-/// Parts of the file. Each turn sends the next one, so that no row finds its
-/// payloads in a cache because another has just sent them; a prime number, so
-/// that every row gets to every part.
-const PARTS: usize = 7;
-/// Packets that a row sends before its turn counts.
-const WARM_UP: usize = 490;
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -86,48 +79,7 @@ fn measure(namespace: &Namespace, media: &Media, rounds: u32) -> anyhow::Result<
     for (number, (name, row)) in (1..).zip(ROWS) {
         let target = namespace.sink(number)?;
         let sender = (row.open)(namespace, &target, media).with_context(|| format!("opening {name}"))?;
-        lanes.push(Lane { name, target, sender });
+        lanes.push(Lane { name: (*name).into(), target, sender });
     }
-    let mut turns = 0..;
-    (0..rounds as usize)
-        .map(|round| {
-            let mut samples = vec![0.0; lanes.len()];
-            for place in 0..lanes.len() {
-                // Nobody always comes after the same other.
-                let lane = (place + round) % lanes.len();
-                let packets = media.part(turns.next().unwrap_or_default(), PARTS);
-                samples[lane] = lanes[lane].sample(media, packets)?;
-            }
-            Ok(samples)
-        })
-        .collect()
-}
-
-/// A row and its way to nowhere.
-struct Lane {
-    name: &'static str,
-    target: Target,
-    sender: Box<dyn Sender>,
-}
-
-impl Lane {
-    fn sample(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<f64> {
-        let (warm_up, counted) =
-            (packets.start..packets.start + WARM_UP, packets.start + WARM_UP..packets.end);
-        self.sender.send(media, warm_up)?;
-        let before = Namespace::arrived(&self.target)?;
-        let sample =
-            cpu::per_packet(u32::try_from(counted.len())?, || self.sender.send(media, counted.clone()));
-        let sample = sample.with_context(|| format!("sending by {}", self.name))?;
-        let arrived = Namespace::arrived(&self.target)? - before;
-        // A packet that is lost on its way is a cheap packet.
-        ensure!(
-            arrived == counted.len() as u64,
-            "{}: {arrived} packets of {PAYLOAD} octets reached {}, {} were sent",
-            self.name,
-            self.target.link.name,
-            counted.len()
-        );
-        Ok(sample)
-    }
+    lane::in_turns(&mut lanes, media, rounds)
 }

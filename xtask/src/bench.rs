@@ -16,8 +16,8 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     if arguments.first().is_some_and(|first| first == "flows") {
         setup::ensure(&[Group::Test])?; // ffmpeg
     }
-    if arguments.first().is_some_and(|first| first == "paths") {
-        setup::ensure(&[Group::Bench])?; // strace
+    if arguments.first().is_some_and(|first| first == "paths" || first == "kernel") {
+        setup::ensure(&[Group::Bench])?; // strace, perf
     }
     pacing::build()?;
     process::become_(process::as_root(pacing::bench()?)?.args(arguments))

@@ -75,7 +75,7 @@ const KERNELS: &[Need] = &[
     need("xz-utils", "xz"),
 ];
 
-const BENCH: &[Need] = &[need("multicat", "multicat"), need("strace", "strace")];
+const BENCH: &[Need] = &[need("multicat", "multicat"), need("strace", "strace"), need("linux-perf", "perf")];
 
 const fn need(package: &'static str, sign: &'static str) -> Need {
     Need { package, sign }

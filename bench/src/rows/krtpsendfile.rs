@@ -11,7 +11,7 @@ use krtp::{
         Checksum, Flow, Setting,
         kernel::{KernelFlow, Path},
     },
-    kernel::attach::Attachment,
+    kernel::{attach::Attachment, object::Object},
     media::source::Source,
     net::socket::{FlowSocket, Options},
     stop::Stop,
@@ -44,7 +44,17 @@ struct Krtp {
 }
 
 fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    let attachment = namespace.run(Attachment::for_now(namespace.netlink(), &target.link, 1))?;
+    open_with(Object::load(1)?, namespace, target, media)
+}
+
+/// With the programs of `object`.
+pub fn open_with(
+    object: Object,
+    namespace: &Namespace,
+    target: &Target,
+    media: &Media,
+) -> anyhow::Result<Box<dyn Sender>> {
+    let attachment = namespace.run(Attachment::of_object(namespace.netlink(), &target.link, object))?;
     let segmenter = attachment.segmenter.clone().map_err(|why| anyhow!("no segmenter: {why}"))?;
     // Nobody has to answer: no ARP on the ifb, a fixed neighbour behind the veth.
     let path = Path { interface: target.link.index, segmenter: Some(segmenter), next_hop: None };

@@ -138,11 +138,15 @@ impl Attachment {
     /// For as long as this value lives: loads the program for `flows` flows,
     /// makes a segmenter and attaches to `link`.
     pub async fn for_now(netlink: &Netlink, link: &Link, flows: u32) -> Result<Self, AttachError> {
+        Self::of_object(netlink, link, Object::load(flows)?).await
+    }
+
+    /// The same with what is loaded already.
+    pub async fn of_object(netlink: &Netlink, link: &Link, mut object: Object) -> Result<Self, AttachError> {
         for name in segmenter::sweep(netlink).await? {
             tracing::info!("removed {name}, left behind by a killed krtp");
         }
         qdisc::sweep()?;
-        let mut object = Object::load(flows)?;
         let holder = Holder::Process(Process::own());
         let segmenter = make_segmenter(netlink, link, holder).await;
         let made = segmenter.as_ref().map_or_else(|_| Undo::default(), |index| Undo::default().link(*index));

@@ -83,10 +83,15 @@ pub struct Maps {
 impl Object {
     /// Loads the object with room for `flows` flows.
     pub fn load(flows: u32) -> Result<Self, LoadError> {
+        Self::load_from(OBJECT, flows)
+    }
+
+    /// Loads another build of it, to be compared with the one that is embedded.
+    pub fn load_from(object: &[u8], flows: u32) -> Result<Self, LoadError> {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("FLOWS", flows)
             .map_max_entries("NOTES", flows)
-            .load(OBJECT)
+            .load(object)
             .map_err(LoadError::of_object)?;
         verify(&mut ebpf, EGRESS)?;
         verify(&mut ebpf, FLOW)?;

@@ -1,0 +1,66 @@
+//! Ways of sending, measured in turns.
+
+use crate::{
+    cpu,
+    devices::{Namespace, Target},
+    media::{Media, PAYLOAD},
+    rows::Sender,
+};
+use anyhow::{Context, ensure};
+use std::ops::Range;
+
+/// Parts of the file. Each turn sends the next one, so that no row finds its
+/// payloads in a cache because another has just sent them; a prime number, so
+/// that every row gets to every part.
+pub const PARTS: usize = 7;
+/// Packets that a row sends before its turn counts.
+const WARM_UP: usize = 490;
+
+/// Nanoseconds per packet: for each round, one sample per lane. Nobody always
+/// comes after the same other.
+pub fn in_turns(lanes: &mut [Lane], media: &Media, rounds: u32) -> anyhow::Result<Vec<Vec<f64>>> {
+    let mut turns = 0..;
+    (0..rounds as usize)
+        .map(|round| {
+            let mut samples = vec![0.0; lanes.len()];
+            for place in 0..lanes.len() {
+                let lane = (place + round) % lanes.len();
+                let packets = media.part(turns.next().unwrap_or_default(), PARTS);
+                samples[lane] = lanes[lane].sample(media, packets)?;
+            }
+            Ok(samples)
+        })
+        .collect()
+}
+
+/// A row and its way to nowhere.
+pub struct Lane {
+    /// What it is called.
+    pub name: String,
+    /// The interface that takes its packets.
+    pub target: Target,
+    /// Who sends them.
+    pub sender: Box<dyn Sender>,
+}
+
+impl Lane {
+    fn sample(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<f64> {
+        let (warm_up, counted) =
+            (packets.start..packets.start + WARM_UP, packets.start + WARM_UP..packets.end);
+        self.sender.send(media, warm_up)?;
+        let before = Namespace::arrived(&self.target)?;
+        let sample =
+            cpu::per_packet(u32::try_from(counted.len())?, || self.sender.send(media, counted.clone()));
+        let sample = sample.with_context(|| format!("sending by {}", self.name))?;
+        let arrived = Namespace::arrived(&self.target)? - before;
+        // A packet that is lost on its way is a cheap packet.
+        ensure!(
+            arrived == counted.len() as u64,
+            "{}: {arrived} packets of {PAYLOAD} octets reached {}, {} were sent",
+            self.name,
+            self.target.link.name,
+            counted.len()
+        );
+        Ok(sample)
+    }
+}
