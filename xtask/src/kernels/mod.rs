@@ -36,7 +36,7 @@ pub struct Options {
     #[arg(long = "test", value_name = "NAME")]
     tests: Vec<String>,
     /// After this time a kernel's machine is ended
-    #[arg(long, value_name = "MINUTES", default_value_t = 20)]
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
     limit: u64,
     /// What the tests were built as (set when this runs itself again as root)
     #[arg(long, hide = true, value_name = "NAME=PATH")]
