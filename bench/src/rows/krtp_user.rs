@@ -1,15 +1,14 @@
 //! krtp's user engine, used as the command uses it (`--engine user`).
 
-use super::{CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, Group, PAYLOAD_TYPE, Row, SSRC, STEP, Sender};
+use super::{FIRST_TIMESTAMP, Group, Row, STEP, Sender, means::flow};
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
     media::Media,
 };
 use anyhow::ensure;
 use krtp::{
-    engine::{Checksum, Flow, Setting, user::UserFlow},
+    engine::{Flow, user::UserFlow},
     media::source::Source,
-    net::socket::{FlowSocket, Options},
     stop::Stop,
 };
 use rtp_common::{header::LEN, timeline::Piece};
@@ -36,18 +35,7 @@ struct KrtpUser {
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     ensure!(LEN + media.payload_len <= UNFRAGMENTED, "krtp sends no fragments");
-    let options =
-        Options { destination: target.destination, source: None, interface: None, ttl: None, dscp: None };
-    let setting = Setting {
-        ssrc: SSRC,
-        first_sequence: FIRST_SEQUENCE,
-        payload_type: PAYLOAD_TYPE,
-        clock_rate: CLOCK_RATE,
-        payload: media.plan.payload(),
-        unit: 1,
-        checksum: Checksum::Full,
-    };
-    let flow = UserFlow::open(FlowSocket::open(&options)?, setting, Stop::default())?;
+    let flow = UserFlow::open(flow::socket(target)?, flow::setting(media), Stop::default())?;
     Ok(Box::new(KrtpUser { flow, source: media.source()? }))
 }
 

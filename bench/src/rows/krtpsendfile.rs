@@ -1,6 +1,6 @@
 //! krtp's kernel engine, used as the command uses it.
 
-use super::{CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, Group, PAYLOAD_TYPE, Row, SSRC, STEP, Sender};
+use super::{FIRST_TIMESTAMP, Group, Row, STEP, Sender, means::flow};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
@@ -8,12 +8,11 @@ use crate::{
 use anyhow::{anyhow, ensure};
 use krtp::{
     engine::{
-        Checksum, Flow, Setting,
+        Flow,
         kernel::{KernelFlow, Path},
     },
     kernel::{attach::Attachment, object::Object},
     media::source::Source,
-    net::socket::{FlowSocket, Options},
     stop::Stop,
 };
 use rtp_common::timeline::Piece;
@@ -58,18 +57,7 @@ pub fn open_with(
     let segmenter = attachment.segmenter.clone().map_err(|why| anyhow!("no segmenter: {why}"))?;
     // Nobody has to answer: no ARP on the ifb, a fixed neighbour behind the veth.
     let path = Path { interface: target.link.index, segmenter: Some(segmenter), next_hop: None };
-    let options =
-        Options { destination: target.destination, source: None, interface: None, ttl: None, dscp: None };
-    let setting = Setting {
-        ssrc: SSRC,
-        first_sequence: FIRST_SEQUENCE,
-        payload_type: PAYLOAD_TYPE,
-        clock_rate: CLOCK_RATE,
-        payload: media.plan.payload(),
-        unit: 1,
-        checksum: Checksum::Full,
-    };
-    let socket = FlowSocket::open(&options)?;
+    let (socket, setting) = (flow::socket(target)?, flow::setting(media));
     let flow = KernelFlow::open(&attachment.maps, socket, setting, path, Stop::default())?;
     let mut source = media.source()?;
     // As of a file that was played before.

@@ -1,20 +1,21 @@
 //! A prepared file, used as the command uses it (`krtp prepare`, `krtp stream`).
 
-use super::{CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, Group, PAYLOAD_TYPE, Row, SSRC, STEP, Sender};
+use super::{
+    CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, Group, PAYLOAD_TYPE, Row, SSRC, STEP, Sender, means::flow,
+};
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
     media::Media,
 };
 use anyhow::{Context, ensure};
 use krtp::{
-    engine::{Checksum, Flow, Setting, prepared::PreparedFlow},
+    engine::{Flow, prepared::PreparedFlow},
     media::{
         Wish,
         library::Library,
         prepared::{Copy, format::Numbers},
         source::Source,
     },
-    net::socket::{FlowSocket, Options},
     prepare::Original,
     stop::Stop,
     stream::Pace,
@@ -47,18 +48,7 @@ fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn
     // As of a file that was played before.
     let all = media.plan.batch(0, media.packets());
     copy.check(copy.place(&all), &mut Vec::new())?;
-    let options =
-        Options { destination: target.destination, source: None, interface: None, ttl: None, dscp: None };
-    let setting = Setting {
-        ssrc: SSRC,
-        first_sequence: FIRST_SEQUENCE,
-        payload_type: PAYLOAD_TYPE,
-        clock_rate: CLOCK_RATE,
-        payload: media.plan.payload(),
-        unit: 1,
-        checksum: Checksum::Full,
-    };
-    let socket = FlowSocket::open(&options)?;
+    let (socket, setting) = (flow::socket(target)?, flow::setting(media));
     let source = Library::new(None).copy(&copy)?;
     Ok(Box::new(Prepared { flow: PreparedFlow::open(socket, setting, copy, Stop::default())?, source }))
 }
