@@ -12,6 +12,7 @@ mod media;
 mod pacing;
 mod page;
 mod paths;
+mod peers;
 mod quick;
 mod report;
 mod rows;
@@ -41,6 +42,8 @@ enum Command {
     Flows(flows::Options),
     /// The paper's data paths on today's kernel, and today's beside them.
     Paths(paths::Options),
+    /// Senders as people run them: whole processes that send one file.
+    Peers(peers::Options),
     /// One row, for `paths` to count its system calls.
     #[command(hide = true)]
     PathsOne(paths::count::OneOptions),
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Pacing(options) => pacing::run(&options),
         Command::Flows(options) => flows::run(&options),
         Command::Paths(options) => paths::run(&options),
+        Command::Peers(options) => peers::run(&options),
         Command::PathsOne(options) => paths::count::one(&options),
         Command::Page(options) => page::command::run(&options),
     };

@@ -19,6 +19,9 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     if arguments.first().is_some_and(|first| first == "paths" || first == "kernel") {
         setup::ensure(&[Group::Bench])?; // strace, perf
     }
+    if arguments.first().is_some_and(|first| first == "peers") {
+        setup::ensure(&[Group::Test, Group::Bench, Group::Peers])?; // ffmpeg, GStreamer; multicat; VLC
+    }
     pacing::build()?;
     process::become_(process::as_root(pacing::bench()?)?.args(arguments))
 }

@@ -30,6 +30,8 @@ pub enum Group {
     Kernels,
     /// Senders that the bench compares krtp with, beside those of the tests, and what counts system calls
     Bench,
+    /// VLC, which only `bench peers` runs
+    Peers,
 }
 
 const DEMO: &[Need] = &[need("iproute2", "ip")];
@@ -75,6 +77,9 @@ const KERNELS: &[Need] = &[
     need("xz-utils", "xz"),
 ];
 
+const PEERS: &[Need] =
+    &[need("vlc-bin", "cvlc"), need("vlc-plugin-base", "cvlc"), need("util-linux", "setpriv")];
+
 const BENCH: &[Need] = &[need("multicat", "multicat"), need("strace", "strace"), need("linux-perf", "perf")];
 
 const fn need(package: &'static str, sign: &'static str) -> Need {
@@ -83,7 +88,8 @@ const fn need(package: &'static str, sign: &'static str) -> Need {
 
 /// Sets up, and says so.
 pub fn run(options: &Options) -> Result<()> {
-    let all = [Group::Demo, Group::Object, Group::Lint, Group::Test, Group::Kernels, Group::Bench];
+    let all =
+        [Group::Demo, Group::Object, Group::Lint, Group::Test, Group::Kernels, Group::Bench, Group::Peers];
     let groups = if options.groups.is_empty() { &all[..] } else { &options.groups };
     ensure(groups)?;
     println!("setup: all is there");
@@ -106,6 +112,7 @@ pub fn ensure(groups: &[Group]) -> Result<()> {
             Group::Test => packages::ensure("test", TEST)?,
             Group::Kernels => packages::ensure("kernels", KERNELS)?,
             Group::Bench => packages::ensure("bench", BENCH)?,
+            Group::Peers => packages::ensure("peers", PEERS)?,
         }
     }
     Ok(())

@@ -12,6 +12,8 @@ use std::{fs, process::Command};
 pub struct Cost {
     /// User and system time, seconds.
     pub cpu_seconds: f64,
+    /// The user part of it, seconds.
+    pub user_seconds: f64,
     /// Voluntary context switches: how often it slept and was woken.
     pub wakeups: i64,
     /// Processor time of everything on the machine meanwhile, seconds: kernel work that no process is charged for (fq's
@@ -39,6 +41,7 @@ pub fn of_all(commands: &mut [Command]) -> anyhow::Result<(bool, Cost)> {
     let after = self::children()?;
     let cost = Cost {
         cpu_seconds: seconds(&after) - seconds(&children),
+        user_seconds: user(&after) - user(&children),
         wakeups: after.voluntary_context_switches() - children.voluntary_context_switches(),
         machine_seconds: self::machine()? - machine,
     };
@@ -51,6 +54,10 @@ fn children() -> anyhow::Result<Usage> {
 
 fn seconds(usage: &Usage) -> f64 {
     (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
+}
+
+fn user(usage: &Usage) -> f64 {
+    usage.user_time().num_microseconds() as f64 / 1e6
 }
 
 fn machine() -> anyhow::Result<f64> {

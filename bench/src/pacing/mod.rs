@@ -6,13 +6,13 @@
 
 mod clock;
 pub mod cost;
-mod delivery;
+pub mod delivery;
 mod figures;
 pub mod media;
 mod meter;
-mod receiver;
+pub mod receiver;
 mod report;
-mod rows;
+pub mod rows;
 mod second;
 mod stalls;
 
@@ -262,7 +262,7 @@ fn has_fq(target: &Target) -> anyhow::Result<bool> {
 }
 
 /// The last line that a sender wrote.
-fn last_words(log: &Path) -> String {
+pub fn last_words(log: &Path) -> String {
     let said = fs::read_to_string(log).unwrap_or_default();
     said.lines().last().unwrap_or("it said nothing").to_owned()
 }

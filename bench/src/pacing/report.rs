@@ -281,7 +281,7 @@ mod tests {
             ends_ppm: -4.0,
             within_10_ms: 1.0,
         };
-        let cost = Cost { cpu_seconds: 0.5, wakeups: 180, machine_seconds: 2.0 };
+        let cost = Cost { cpu_seconds: 0.5, user_seconds: 0.1, wakeups: 180, machine_seconds: 2.0 };
         let with = Measured {
             row: &ROWS[1],
             cost: Some(cost),

@@ -140,26 +140,6 @@ pub fn gigabits(nanos: f64, payload: u32) -> f64 {
     f64::from(payload) * 8.0 / nanos
 }
 
-/// System calls for each packet by a formula in n packets: a sum of terms such as `2n`, `n/48` and `1`.
-pub fn per_packet(formula: &str) -> Option<f64> {
-    let term = |term: &str| -> Option<f64> {
-        let term: String = term.chars().filter(|sign| !sign.is_whitespace()).collect();
-        let Some((factor, divisor)) = term.split_once('n') else {
-            // What does not grow with n is nothing for each packet.
-            return term.parse::<f64>().ok().map(|_| 0.0);
-        };
-        let factor = if factor.is_empty() { Some(1.0) } else { factor.parse().ok() }?;
-        let divisor = if divisor.is_empty() { Some(1.0) } else { divisor.strip_prefix('/')?.parse().ok() }?;
-        (divisor > 0.0).then(|| factor / divisor)
-    };
-    formula.split('+').map(term).sum()
-}
-
-/// Whether what was counted is what the formula says: within a twentieth, and what a stream's begin and end take.
-pub fn agrees(counted: f64, formula: f64) -> bool {
-    (counted - formula).abs() <= formula * 0.05 + 0.005
-}
-
 /// How many octets a copy has to have to take as long as a call, on the straight line between the sizes around it.
 pub fn crossing(copies: &[(f64, f64)], call: f64) -> Option<f64> {
     let between = copies.windows(2).find(|pair| pair[0].1 <= call && call <= pair[1].1)?;
@@ -195,26 +175,8 @@ pub fn three(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{agrees, crossing, noise, per_packet, thousands, three};
+    use super::{crossing, noise, thousands, three};
     use crate::page::sample;
-
-    #[test]
-    fn formulas_are_calls_for_each_packet() {
-        for (formula, expected) in [
-            ("n", Some(1.0)),
-            ("2n", Some(2.0)),
-            ("n/48", Some(1.0 / 48.0)),
-            ("2n / 4", Some(0.5)),
-            ("4n + 1", Some(4.0)),
-            ("1", Some(0.0)),
-            ("about n", None),
-            ("n/0", None),
-        ] {
-            assert_eq!(per_packet(formula), expected, "{formula}");
-        }
-        assert!(agrees(2.004, 2.0) && agrees(0.0210, 1.0 / 48.0) && agrees(0.001, 0.0));
-        assert!(!agrees(2.2, 2.0) && !agrees(0.04, 1.0 / 48.0));
-    }
 
     #[test]
     fn numbers_for_people() {

@@ -17,7 +17,7 @@ mod tables;
 pub use figures::three;
 pub use markdown::markdown;
 pub use model::Machine;
-pub use peers::{html as peers_html, markdown as peers_markdown};
+pub use peers::{Peer, Peers, Sample, html as peers_html, markdown as peers_markdown};
 
 use anyhow::Context;
 use maud::{DOCTYPE, Markup, PreEscaped, html};

@@ -100,6 +100,8 @@ pub struct Counted {
     /// By name, for each packet.
     #[serde(default)]
     pub by_call: BTreeMap<String, f64>,
+    /// Of so many packets.
+    pub packets: u32,
     /// By what they were counted.
     pub how: String,
 }

@@ -8,8 +8,6 @@ use plotters::{
 
 /// Narrow enough for a phone to show it as it is.
 const SIZE: (u32, u32) = (440, 400);
-/// What the names at the ends of lines take.
-const NAMES: u32 = 122;
 /// Between two such names.
 const GAP: i32 = 15;
 
@@ -72,11 +70,12 @@ impl Chart<'_> {
         let Some(width) = range(points().map(|point| point.x), 1.06) else { return Ok(None) };
         let ends = points().flat_map(|point| [point.spread.0, point.spread.1, point.y]);
         let Some(height) = range(ends, 1.12) else { return Ok(None) };
+        let margin = names_take(&lines);
         let mut svg = String::new();
         {
             let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
             let mut builder = ChartBuilder::on(&root);
-            builder.margin_top(26).margin_right(NAMES).margin_left(4).x_label_area_size(42);
+            builder.margin_top(26).margin_right(margin).margin_left(4).x_label_area_size(42);
             let across = width.log_scale().with_key_points(self.ticks.clone());
             let up = height.clone().log_scale().with_key_points(steps(height.start, height.end));
             let mut chart = builder.y_label_area_size(44).build_cartesian_2d(across, up)?;
@@ -99,11 +98,17 @@ impl Chart<'_> {
                 let end = course.last().map(|end| chart.backend_coord(end));
                 names.extend(end.map(|end| (end, colour, line.name.as_str())));
             }
-            draw_names(&root, &names)?;
+            draw_names(&root, margin, &names)?;
             root.present()?;
         }
         Ok(Some(described(&svg, self.title)))
     }
+}
+
+/// What the names at the ends of lines take: the longest, at seven pixels a letter, and the way to it.
+fn names_take(lines: &[&Line]) -> u32 {
+    let longest = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or_default();
+    26 + 7 * u32::try_from(longest.min(24)).unwrap_or_default()
 }
 
 /// Colours in the order of the lines.
@@ -117,13 +122,14 @@ type Name<'a> = ((i32, i32), RGBColor, &'a str);
 
 fn draw_names<D: DrawingBackend>(
     root: &DrawingArea<D, plotters::coord::Shift>,
+    margin: u32,
     names: &[Name],
 ) -> anyhow::Result<()>
 where
     D::ErrorType: 'static,
 {
     let wanted: Vec<i32> = names.iter().map(|((_, y), ..)| *y).collect();
-    let [right, bottom] = [SIZE.0 - NAMES, SIZE.1 - 50].map(u32::cast_signed);
+    let [right, bottom] = [SIZE.0 - margin, SIZE.1 - 50].map(u32::cast_signed);
     let places = labels::place(&wanted, GAP, 30, bottom);
     for ((end, colour, name), y) in names.iter().zip(places) {
         let style = font(12.0).color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
@@ -162,11 +168,11 @@ fn steps(from: f64, to: f64) -> Vec<f64> {
 
 /// As short as an axis has it.
 fn number(value: f64) -> String {
-    if value >= 1.0 {
-        super::figures::thousands(value)
-    } else {
-        three(value).trim_end_matches('0').to_owned()
-    }
+    let short = |value: f64| {
+        let text = three(value);
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    };
+    if value >= 1e4 { short(value / 1e3) + "k" } else { short(value) }
 }
 
 /// The picture with a name, and without a size of its own.
@@ -221,7 +227,14 @@ mod tests {
     fn an_axis_has_round_numbers() {
         assert_eq!(steps(0.3, 6.0), [0.5, 1.0, 2.0, 5.0]);
         assert_eq!(steps(1.0, 10_000.0), [1.0, 10.0, 100.0, 1_000.0, 10_000.0]);
-        for (value, expected) in [(0.5, "0.5"), (0.05, "0.05"), (20.0, "20"), (10_000.0, "10,000")] {
+        for (value, expected) in [
+            (0.5, "0.5"),
+            (0.05, "0.05"),
+            (20.0, "20"),
+            (1_316.0, "1,316"),
+            (65_536.0, "65.5k"),
+            (1e6, "1,000k"),
+        ] {
             assert_eq!(number(value), expected);
         }
     }

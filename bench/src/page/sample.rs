@@ -62,7 +62,7 @@ pub fn results() -> Results {
 }
 
 fn row_json(&(key, group, added, calls, _): &(&str, &str, bool, &str, f64)) -> Value {
-    let counted = super::figures::per_packet(calls).map(|calls| {
+    let counted = crate::paths::formula::per_packet(calls).ok().map(|calls| {
         json!({ "per_packet": calls, "by_call": { "sendto": calls }, "packets": 1_000, "how": "raw_syscalls tracepoint" })
     });
     json!({

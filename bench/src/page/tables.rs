@@ -1,13 +1,11 @@
 //! The page's tables.
 
 use super::{
-    figures::{
-        Disagreement, REFERENCE, USUAL, agrees, gigabits, noise, per_gigabyte, per_packet, thousands, three,
-    },
+    figures::{Disagreement, REFERENCE, USUAL, gigabits, noise, per_gigabyte, thousands, three},
     model::{Group, Results, Row, Series},
     paper,
 };
-use crate::stats::Spread;
+use crate::{paths::formula, stats::Spread};
 use maud::{Markup, html};
 
 /// Groups in the order of the page.
@@ -100,7 +98,8 @@ fn calls(row: &Row) -> Markup {
     let Some(counted) = &row.counted else { return html! { "not counted" (formula) } };
     let by_call = counted.by_call.iter().map(|(call, times)| format!("{call} {}", three(*times)));
     let detail = format!("{}; {}", counted.how, by_call.collect::<Vec<_>>().join(", "));
-    let differs = per_packet(&row.calls).is_some_and(|formula| !agrees(counted.per_packet, formula));
+    let differs = formula::per_packet(&row.calls)
+        .is_ok_and(|calls| !formula::agrees(calls, counted.per_packet, counted.packets));
     html! {
         span title=(detail) { (three(counted.per_packet)) }
         (formula)

@@ -3,8 +3,8 @@
 mod cache;
 pub mod count;
 mod curves;
-mod formula;
-mod machine;
+pub mod formula;
+pub mod machine;
 mod progress;
 mod results;
 mod series;
