@@ -47,7 +47,7 @@ pub const ROWS: &[Row] = &[
     Row {
         key: "ffmpeg",
         name: "ffmpeg -re (multiplexes anew)",
-        carries: Carries::Programme,
+        carries: Carries::Programme(1),
         command: ffmpeg,
         ..PLAIN
     },

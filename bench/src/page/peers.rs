@@ -45,6 +45,8 @@ pub struct Peer {
     pub seconds: u32,
     /// Octets of that file.
     pub octets: u64,
+    /// Whether the interface that it sends through cuts UDP batches apart by itself.
+    pub offload: bool,
     /// Whether the receiver had what it should.
     pub delivers: bool,
     /// Why not, or why it was not tried.
@@ -62,26 +64,32 @@ pub struct Sample {
     pub system: f64,
     /// Seconds that it took.
     pub wall: f64,
+    /// Octets of payload that it sent: the file's, or those of the multiplex that it makes of the file.
+    pub octets: u64,
 }
 
 impl Peer {
-    /// CPU seconds for 1 GB of the file.
+    /// CPU seconds for 1 GB of payload.
     pub fn per_gigabyte(&self, part: impl Fn(&Sample) -> f64) -> Option<Spread> {
-        Spread::of(self.samples.iter().map(|sample| part(sample) * 1e9 / self.octets as f64))
+        Spread::of(self.samples.iter().map(|sample| part(sample) * 1e9 / sample.octets as f64))
     }
 
     /// What `self` costs for each octet by what `other` costs, round by round.
     pub fn ratio(&self, other: &Self) -> Option<Spread> {
         let costs = |peer: &Self| -> Vec<f64> {
-            peer.samples.iter().map(|sample| (sample.user + sample.system) / peer.octets as f64).collect()
+            peer.samples.iter().map(|sample| cpu(sample) / sample.octets as f64).collect()
         };
         let [ours, theirs] = [self, other].map(costs);
         (ours.len() == theirs.len() && !theirs.contains(&0.0)).then(|| Spread::of(ratios(&ours, &theirs)))?
     }
 
-    /// Whether it was paced, in a word.
+    /// How it was run, in a word or two.
     pub fn pace(&self) -> &'static str {
-        if self.paced { "paced" } else { "unpaced" }
+        match (self.paced, self.offload) {
+            (true, _) => "paced",
+            (false, false) => "unpaced",
+            (false, true) => "unpaced, offload",
+        }
     }
 }
 
@@ -105,7 +113,7 @@ pub fn html(results: &Value) -> anyhow::Result<String> {
         &html! {
             header {
                 h1 { "Senders as people run them" }
-                p.lead { "Whole processes that send one MPEG transport stream as RTP: CPU seconds, user and system, for 1 GB of the file." }
+                p.lead { "Whole processes that send one MPEG transport stream as RTP: CPU seconds, user and system, for 1 GB of payload." }
                 (machine_line(&peers.machine, &peers.date))
             }
             section {
@@ -208,12 +216,12 @@ mod tests {
 
     fn peer(key: &str, cpu: f64, delivers: bool) -> Value {
         let samples = [1.0, 1.2, 2.0]
-            .map(|mood| json!({ "user": cpu * mood / 4.0, "system": cpu * mood * 0.75, "wall": 1.0 }));
+            .map(|mood| json!({ "user": cpu * mood / 4.0, "system": cpu * mood * 0.75, "wall": 1.0, "octets": 500_000_000u64 }));
         json!({
             "key": key, "name": format!("<{key}>"), "version": "1.0", "command": format!("{key} --to x"),
             "paced": false, "note": "", "seconds": 60, "octets": 500_000_000u64, "delivers": delivers,
             "why_not": (!delivers).then_some("it refuses root"),
-            "samples": if delivers { samples.to_vec() } else { Vec::new() },
+            "offload": key == "krtp", "samples": if delivers { samples.to_vec() } else { Vec::new() },
         })
     }
 

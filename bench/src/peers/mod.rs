@@ -4,8 +4,14 @@
 mod rows;
 
 use crate::{
-    devices::{Namespace, Target},
-    pacing::{cost, delivery, last_words, media, receiver::Receiver, rows::Way},
+    devices::{Namespace, Target, UNLIMITED},
+    pacing::{
+        cost,
+        delivery::{self, Carries},
+        last_words, media,
+        receiver::Receiver,
+        rows::Way,
+    },
     page::{self, Peer, Peers, Sample},
     paths::machine,
     watcher::DRAIN,
@@ -14,6 +20,7 @@ use anyhow::{Context, ensure};
 use clap::value_parser;
 use jiff::{Timestamp, Unit};
 use rows::{ROWS, Row};
+use rtp_common::header::LEN;
 use serde_json::Value;
 use std::{
     env, fs,
@@ -30,13 +37,13 @@ pub struct Options {
     #[arg(long, default_value_t = 3, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// Length of the file of those who send as fast as they can
-    #[arg(long, default_value_t = 60, value_parser = value_parser!(u32).range(2..=600))]
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(2..=600))]
     seconds: u32,
     /// Length of the file of those who keep to its time
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(2..=600))]
     paced_seconds: u32,
     /// Megabits per second of both
-    #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(1..=40))]
+    #[arg(long, default_value_t = 40, value_parser = value_parser!(u32).range(1..=40))]
     rate: u32,
     /// The JSON to standard output instead of the table
     #[arg(long)]
@@ -53,10 +60,8 @@ fn names() -> clap::builder::PossibleValuesParser {
     ROWS.iter().map(|row| row.key).collect::<Vec<_>>().into()
 }
 
-/// Of a file's packets so many arrive at least: who makes the multiplex anew leaves null packets out.
-const MOST: f64 = 0.8;
-/// Octets of a payload.
-const PAYLOAD: f64 = 1_316.0;
+/// Of a file's octets so many arrive at least: who makes the multiplex anew leaves null packets out, and VLC the end.
+const MOST: f64 = 0.7;
 
 /// A sender, its file and its way to nowhere.
 struct Lane {
@@ -83,11 +88,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let wanted = |row: &&Row| options.rows.is_empty() || options.rows.iter().any(|key| key == row.key);
     let mut lanes = Vec::new();
     for (number, row) in (1..).zip(ROWS.iter().filter(wanted)) {
-        let target = namespace.sink(number)?;
+        let target = namespace.sink_of(number, if row.offload { UNLIMITED } else { 1 })?;
         let (file, seconds) =
             if row.paced { (&short, options.paced_seconds) } else { (&whole, options.seconds) };
         let way = Way { krtp: &krtp, file, scratch: scratch.path(), to: target.destination };
         let peer = peer(row, &way, seconds)?;
+        (row.prepare)(&way).with_context(|| row.name)?;
         lanes.push(Lane { row, file: file.clone(), target, peer });
     }
     check(&namespace, &krtp, &short, scratch.path(), &mut lanes)?;
@@ -114,6 +120,7 @@ fn peer(row: &Row, way: &Way, seconds: u32) -> anyhow::Result<Peer> {
         why_not: command.as_ref().err().map(|error| format!("{error:#}")),
         command: command.unwrap_or_default(),
         paced: row.paced,
+        offload: row.offload,
         note: row.note.to_owned(),
         seconds,
         octets: fs::metadata(way.file)?.len(),
@@ -142,6 +149,7 @@ fn check(
     for lane in lanes.iter_mut().filter(|lane| lane.peer.delivers) {
         eprintln!("krtp-bench: {}: does it deliver? …", lane.row.name);
         let way = Way { krtp, file, scratch, to: target.destination };
+        (lane.row.prepare)(&way).with_context(|| lane.row.name)?;
         let (mut command, log) = lane.row.ready(&way)?;
         let listener = Receiver::start(&socket)?;
         let ended = cost::of(&mut command);
@@ -164,15 +172,20 @@ fn check(
 /// One turn, to an interface that frees every packet at once.
 fn sample(lane: &Lane, way: &Way) -> anyhow::Result<Sample> {
     let (mut command, log) = lane.row.ready(way)?;
-    let before = Namespace::arrived(&lane.target)?;
+    let arrived =
+        || anyhow::Ok((Namespace::arrived(&lane.target)?, Namespace::arrived_octets(&lane.target)?));
+    let before = arrived()?;
     let begin = Instant::now();
     let (succeeded, cost) = cost::of(&mut command)?;
     let wall = begin.elapsed().as_secs_f64();
     ensure!(succeeded, "{} failed: {}", lane.row.name, last_words(&log));
-    let arrived = Namespace::arrived(&lane.target)? - before;
-    let due = lane.peer.octets as f64 / PAYLOAD;
-    ensure!(arrived as f64 > due * MOST, "{}: {arrived} packets arrived of about {due:.0}", lane.row.name);
-    Ok(Sample { user: cost.user_seconds, system: cost.cpu_seconds - cost.user_seconds, wall })
+    let after = arrived()?;
+    let [packets, octets] = [after.0 - before.0, after.1 - before.1];
+    let whole = lane.peer.octets;
+    ensure!(octets as f64 > whole as f64 * MOST, "{}: {octets} of {whole} octets arrived", lane.row.name);
+    // What a packet of a batch has by itself is not in an interface's counters; there the file tells.
+    let octets = if lane.row.carries == Carries::File { whole } else { octets - packets * LEN as u64 };
+    Ok(Sample { user: cost.user_seconds, system: cost.cpu_seconds - cost.user_seconds, wall, octets })
 }
 
 /// Writes and prints.
@@ -182,7 +195,8 @@ fn show(options: &Options, peers: Vec<Peer>) -> anyhow::Result<()> {
         date: Timestamp::now().round(Unit::Second)?.to_string(),
         machine: serde_json::from_value(machine::here()?)?,
         rounds: options.rounds,
-        device: "an ifb that frees every packet at once, without segmentation offload".to_owned(),
+        device: "an ifb that frees every packet at once, without segmentation offload but where it is named"
+            .to_owned(),
         peers,
     };
     let all: Value = serde_json::to_value(&results)?;

@@ -4,10 +4,11 @@ use crate::pacing::{
     delivery::Carries,
     rows::{ROWS as PACED, Way},
 };
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use std::{
     fs::{self, File, Permissions},
     os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -22,10 +23,14 @@ pub struct Row {
     pub package: Option<&'static str>,
     /// Whether it keeps to the media's time and cannot do otherwise.
     pub paced: bool,
+    /// Whether its interface cuts UDP batches apart by itself, as network cards with segmentation offload do.
+    pub offload: bool,
     /// What arrives from it.
     pub carries: Carries,
     /// What else there is to know.
     pub note: &'static str,
+    /// What has to be there before it can send the file.
+    pub prepare: fn(&Way) -> anyhow::Result<()>,
     /// The command, ready to run.
     pub command: fn(&Way) -> anyhow::Result<Command>,
 }
@@ -35,64 +40,93 @@ pub const ROWS: &[Row] = &[
     Row {
         key: "krtp",
         name: "krtp",
-        package: None,
-        paced: false,
-        carries: Carries::File,
         note: "Kernel engine, with --pace none. The file's index is there from the first play.",
-        command: |way| Ok(krtp(way, "kernel")),
+        ..PLAIN
     },
     Row {
         key: "krtp-user",
         name: "krtp --engine user",
-        package: None,
-        paced: false,
-        carries: Carries::File,
         note: "User engine, with --pace none: headers written in user space, batches segmented by the kernel.",
-        command: |way| Ok(krtp(way, "user")),
+        command: |way| Ok(krtp(way, &["--engine", "user"])),
+        ..PLAIN
+    },
+    Row {
+        key: "krtp-prepared",
+        name: "krtp, prepared file",
+        note: PREPARED,
+        prepare,
+        command: |way| Ok(krtp_prepared(way)),
+        ..PLAIN
+    },
+    Row {
+        key: "krtp-prepared-offload",
+        name: "krtp, prepared file",
+        offload: true,
+        note: PREPARED,
+        prepare,
+        command: |way| Ok(krtp_prepared(way)),
+        ..PLAIN
     },
     Row {
         key: "ffmpeg",
         name: "ffmpeg",
         package: Some("ffmpeg"),
-        paced: false,
-        carries: Carries::Programme,
+        carries: Carries::Programme(1),
         note: "Without -re. It takes the multiplex apart and makes it anew, which the others do not; null packets are \
                left out.",
         command: |way| Ok(ffmpeg(way)),
+        ..PLAIN
     },
     Row {
         key: "gstreamer",
         name: "GStreamer",
         package: Some("gstreamer1.0-tools"),
-        paced: false,
-        carries: Carries::File,
         note: "sync=false on the sink. tsparse is there to put transport packets into buffers.",
         command: |way| Ok(gstreamer(way)),
+        ..PLAIN
     },
     Row {
         key: "multicat",
         name: "multicat",
         package: Some("multicat"),
         paced: true,
-        carries: Carries::File,
         note: "Sends by the times that ingests wrote beside the file, and not otherwise; a shorter file therefore.",
         command: multicat,
+        ..PLAIN
     },
     Row {
         key: "vlc",
         name: "VLC",
         package: Some("vlc-bin"),
         paced: true,
-        carries: Carries::Programme,
+        carries: Carries::Programme(4),
         note: "Sends by its own clock, and not otherwise; a shorter file therefore. It takes the multiplex apart and \
-               makes it anew. It refuses root, and runs as nobody.",
+               makes it anew. When the file ends it throws away what its multiplexer still holds, two seconds and \
+               more: what it sent is counted, not the file. It refuses root, and runs as nobody.",
         command: vlc,
+        ..PLAIN
     },
 ];
 
+/// What most rows are.
+const PLAIN: Row = Row {
+    key: "",
+    name: "",
+    package: None,
+    paced: false,
+    offload: false,
+    carries: Carries::File,
+    note: "",
+    prepare: |_| Ok(()),
+    command: |way| Ok(krtp(way, &["--engine", "kernel"])),
+};
+
+const PREPARED: &str = "A copy that krtp prepare wrote, with --pace none. Each block is checked against its sum before \
+                        it is sent, once a process: that is in the cost.";
+
 impl Row {
     /// The command with its words going to a file, and that file.
-    pub fn ready(&self, way: &Way) -> anyhow::Result<(Command, std::path::PathBuf)> {
+    pub fn ready(&self, way: &Way) -> anyhow::Result<(Command, PathBuf)> {
         let log = way.scratch.join(self.key).with_extension("log");
         let said = File::create(&log)?;
         let mut command = (self.command)(way)?;
@@ -116,12 +150,37 @@ pub fn shown(command: &Command) -> String {
     words.map(word).collect::<Vec<_>>().join(" ")
 }
 
-fn krtp(way: &Way, engine: &str) -> Command {
+fn krtp(way: &Way, arguments: &[&str]) -> Command {
+    let mut command = krtp_itself(way);
+    command.arg("stream").arg(way.file).args(["--to", &way.to.to_string(), "--pace", "none"]).args(arguments);
+    command
+}
+
+fn krtp_prepared(way: &Way) -> Command {
+    krtp(&Way { file: &copy(way.file), ..*way }, &[])
+}
+
+fn krtp_itself(way: &Way) -> Command {
     let mut command = Command::new(way.krtp);
     command.env("XDG_CACHE_HOME", way.scratch.join("cache"));
-    command.arg("stream").arg(way.file).args(["--to", &way.to.to_string()]);
-    command.args(["--engine", engine, "--pace", "none", "--json"]);
     command
+}
+
+/// The prepared copy of a file.
+fn copy(file: &Path) -> PathBuf {
+    file.with_extension("ts.krtp")
+}
+
+/// Makes it, if it is not there.
+fn prepare(way: &Way) -> anyhow::Result<()> {
+    let copy = copy(way.file);
+    if copy.exists() {
+        return Ok(());
+    }
+    let made = krtp_itself(way).arg("prepare").arg(way.file).arg("--output").arg(&copy).output()?;
+    let error = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "{}", error.trim());
+    Ok(())
 }
 
 fn ffmpeg(way: &Way) -> Command {
