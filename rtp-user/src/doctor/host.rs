@@ -2,8 +2,8 @@
 
 use crate::{
     kernel::{
-        attach::Hook,
         bpffs, check_version,
+        hang::Hook,
         object::{EGRESS, LoadError, Object},
         pins, segmenter,
     },

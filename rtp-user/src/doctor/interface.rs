@@ -1,7 +1,7 @@
 //! What one interface can do.
 
 use crate::{
-    kernel::{attach::Hook, object::EGRESS, pins, segmenter},
+    kernel::{hang::Hook, object::EGRESS, pins, segmenter},
     net::{
         netlink::{Link, Netlink, NetlinkError},
         offload,

@@ -5,7 +5,7 @@ use super::{
     interface::{Interface, Presence},
 };
 use crate::{
-    kernel::attach::Hook,
+    kernel::hang::Hook,
     net::{netlink::Link, qdisc::Departures, socket::overhead},
 };
 
@@ -195,7 +195,7 @@ pub(super) mod tests {
             host::{Host, Load, Support},
             interface::{Interface, Offload, Presence, Queueing},
         },
-        kernel::attach::Hook,
+        kernel::hang::Hook,
         net::{
             netlink::Link,
             qdisc::{Departures, fq::Fq},

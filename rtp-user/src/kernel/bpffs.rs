@@ -1,10 +1,8 @@
 //! The BPF file system that pins live in: mounted where there is none, taken away again where it was our making.
 
-use super::pins::PinError;
+use super::pin_error::{BPFFS, PinError};
 use std::fs;
 
-/// Where BPF file systems are mounted.
-pub const BPFFS: &str = "/sys/fs/bpf";
 /// What a mount of ours calls its source, by which we know it again.
 const OURS: &str = "krtp";
 /// `BPF_FS_MAGIC` (linux/magic.h).

@@ -4,8 +4,10 @@
 pub mod attach;
 pub mod bpffs;
 pub(crate) mod guard;
+pub mod hang;
 pub mod maps;
 pub mod object;
+pub mod pin_error;
 pub mod pins;
 pub mod qdisc;
 pub mod segmenter;

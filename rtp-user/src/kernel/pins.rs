@@ -11,16 +11,17 @@
 //! ```
 
 use super::{
-    attach::{AttachError, Hung, hang, make_segmenter},
-    bpffs::{self, BPFFS},
-    maps::{Flows, MapError, Notes, Sockets},
+    bpffs,
+    hang::{AttachError, Hung, hang},
+    maps::{Flows, Notes, Sockets},
     object::{Maps, Object, PROGRAMS},
+    pin_error::PinError,
     qdisc,
     segmenter::{self, Holder},
     undo::Undo,
 };
 use crate::net::{
-    netlink::{Link, Netlink, NetlinkError, is_interface_name},
+    netlink::{Link, Netlink, is_interface_name},
     qdisc::{Kind, fq::Load},
     socket::namespace_cookie,
 };
@@ -47,75 +48,6 @@ const ROOT: &str = "/sys/fs/bpf/krtp";
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at them.
 const LEAVING_LOOK: Duration = Duration::from_millis(5);
-/// Why something pinned cannot be made, found or removed.
-#[derive(Debug, thiserror::Error)]
-pub enum PinError {
-    /// No BPF file system.
-    #[error("cannot mount a BPF file system on {BPFFS}: {0}; mount it by hand: mount -t bpf bpf {BPFFS}")]
-    Mount(#[source] io::Error),
-    /// A mount namespace of its own, which takes the pins with it when it ends.
-    #[error(
-        "pins made here would vanish with this mount namespace (`ip netns exec` makes one); \
-         use `nsenter --net=/run/netns/NAME krtp attach {0}` instead"
-    )]
-    Private(String),
-    /// It is there already.
-    #[error("{0} is attached already: krtp detach {0}")]
-    Exists(String),
-    /// It is not there.
-    #[error("{0} is not attached: nothing to detach")]
-    Missing(String),
-    /// No such interface, now or when something was attached.
-    #[error("there is no interface {0}: see `ip link`")]
-    Unknown(String),
-    /// The segmenter stays.
-    #[error("cannot detach {interface}: {source}")]
-    Detach {
-        /// From what.
-        interface: String,
-        /// The kernel's answer.
-        source: NetlinkError,
-    },
-    /// A file system call failed.
-    #[error("{path}: {source}{}", remedy(source))]
-    File {
-        /// Of what.
-        path: PathBuf,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// A pinned map cannot be opened.
-    #[error("cannot use the pinned map {path}: {}", map_answer(answer))]
-    Map {
-        /// Where it is pinned.
-        path: PathBuf,
-        /// Why not.
-        answer: aya::maps::MapError,
-    },
-    /// Something cannot be pinned.
-    #[error("cannot pin {path}: {source}")]
-    Pin {
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        source: aya::pin::PinError,
-    },
-    /// It is not a map of ours.
-    #[error(transparent)]
-    Shape(#[from] MapError),
-}
-
-fn remedy(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::PermissionDenied { "; run as root" } else { "" }
-}
-
-/// The kernel's answer without the name of the system call.
-fn map_answer(error: &aya::maps::MapError) -> String {
-    match error {
-        aya::maps::MapError::SyscallError(call) => format!("{}{}", call.io_error, remedy(&call.io_error)),
-        other => other.to_string(),
-    }
-}
 
 /// The directory of one attached interface.
 #[derive(Debug)]
@@ -236,7 +168,7 @@ async fn attach_to(
     }
     bpffs::mount(&link.name)?;
     fs::create_dir_all(&pins.directory).map_err(file(&pins.directory))?;
-    let segmenter = make_segmenter(netlink, link, Holder::Attach).await;
+    let segmenter = segmenter::make_or_say(netlink, link, Holder::Attach).await;
     if let Err(error) = pin_all(object, link, pins) {
         if let Ok(index) = segmenter {
             netlink.remove_link(index).await?;

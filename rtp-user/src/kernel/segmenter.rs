@@ -137,6 +137,14 @@ fn unfinished(link: &Link) -> Option<String> {
     (!finishes).then(|| format!("{0} computes no checksums (ethtool -K {0} tx on)", link.name))
 }
 
+/// Makes a segmenter on `link`, or says why batches cannot be segmented there.
+pub(super) async fn make_or_say(netlink: &Netlink, link: &Link, holder: Holder) -> Result<u32, String> {
+    if let Some(reason) = unfit(link) {
+        return Err(reason);
+    }
+    create(netlink, link, holder).await.map_err(|error| error.to_string())
+}
+
 /// Makes a segmenter on `lower` and returns its index.
 pub async fn create(netlink: &Netlink, lower: &Link, holder: Holder) -> Result<u32, NetlinkError> {
     let (name, what) = make(netlink, lower).await?;

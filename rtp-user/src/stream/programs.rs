@@ -6,7 +6,7 @@ use crate::{
         Setting,
         kernel::{KernelFlow, LONGEST_PAYLOAD, Path},
     },
-    kernel::attach::{Attachment, Hook},
+    kernel::{attach::Attachment, hang::Hook},
     net::{netlink::Netlink, socket::FlowSocket},
     stop::Stop,
 };

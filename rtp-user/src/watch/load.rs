@@ -3,8 +3,8 @@
 use super::maps::{Maps, settings};
 use crate::{
     kernel::{
-        attach::{AttachError, Hook, Hung, hang_program},
         guard::Guard,
+        hang::{AttachError, Hook, Hung, hang_program},
         object::{LoadError, is_errno},
         undo::Undo,
     },

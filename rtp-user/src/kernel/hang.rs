@@ -1,0 +1,171 @@
+//! How a program hangs on an interface, in front of all others.
+
+use super::{
+    object::{EGRESS, LoadError, Object},
+    pin_error::PinError,
+    qdisc::QdiscError,
+    segmenter::Filter,
+    undo::Undo,
+};
+use crate::net::netlink::{Link, NetlinkError};
+use aya::{
+    programs::{
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType,
+        tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcError, qdisc_add_clsact},
+    },
+    util::KernelVersion,
+};
+use std::io;
+
+/// tcx came with Linux 6.6 (commit e420bed02507).
+const TCX: KernelVersion = KernelVersion::new(6, 6, 0);
+
+/// Why the program is not on the interface.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The object does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It loads, but the interface does not take it.
+    #[error("cannot attach to the {direction} of {interface}: {source}")]
+    Attach {
+        /// The interface.
+        interface: String,
+        /// `ingress` or `egress`.
+        direction: &'static str,
+        /// The kernel's answer.
+        source: ProgramError,
+    },
+    /// No clsact qdisc (kernels before 6.6).
+    #[error("cannot add a clsact qdisc to {interface}: {source}")]
+    Clsact {
+        /// The interface.
+        interface: String,
+        /// The kernel's answer.
+        source: TcError,
+    },
+    /// No guardian.
+    #[error("cannot start the guardian that cleans up {interface}: {source}")]
+    Guard {
+        /// The interface.
+        interface: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// rtnetlink said no.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// The pinned maps cannot be used.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// No fq where one was asked for.
+    #[error(transparent)]
+    Qdisc(#[from] QdiscError),
+}
+
+/// How the program hangs on the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// A tcx link, which goes with its last holder.
+    Tcx,
+    /// A filter of the clsact qdisc.
+    Clsact,
+}
+
+impl Hook {
+    /// What this kernel has.
+    pub fn of_this_kernel() -> Self {
+        if KernelVersion::current().is_ok_and(|version| version >= TCX) { Self::Tcx } else { Self::Clsact }
+    }
+
+    /// Its name, as bpftool and tc spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
+
+    /// What it is called where packets come in.
+    pub fn ingress(self) -> &'static str {
+        match self {
+            Self::Tcx => "TC ingress (tcx)",
+            Self::Clsact => "TC ingress (clsact)",
+        }
+    }
+}
+
+/// What [`hang`] made.
+pub struct Hung {
+    /// Detaches on drop.
+    pub link: SchedClassifierLink,
+    /// How to take away what the kernel would keep.
+    pub undo: Undo,
+    /// Whether the interface's clsact qdisc is our making.
+    pub made_clsact: bool,
+    /// The filter, on a kernel without tcx.
+    pub filter: Option<Filter>,
+}
+
+/// Attaches the program in front of all others, so that they see packets with
+/// their headers; whatever it does not redirect or drop goes on to them.
+pub(super) fn hang(object: &mut Object, link: &Link, undo: Undo) -> Result<Hung, AttachError> {
+    hang_program(object.program(EGRESS)?, link, TcAttachType::Egress, undo)
+}
+
+/// Attaches `program` to `link` in front of all others.
+pub fn hang_program(
+    program: &mut SchedClassifier,
+    link: &Link,
+    direction: TcAttachType,
+    mut undo: Undo,
+) -> Result<Hung, AttachError> {
+    let interface = link.name.clone();
+    let options = match Hook::of_this_kernel() {
+        Hook::Tcx => TcAttachOptions::TcxOrder(LinkOrder::first()),
+        Hook::Clsact => TcAttachOptions::Netlink(NlOptions::default()),
+    };
+    let mut made_clsact = false;
+    if Hook::of_this_kernel() == Hook::Clsact {
+        match qdisc_add_clsact(&interface) {
+            Ok(()) => made_clsact = true,
+            Err(error) if is_exists(&error) => {}
+            Err(source) => return Err(AttachError::Clsact { interface, source }),
+        }
+    }
+    let id = program.info().map(|info| info.id());
+    let attached =
+        program.attach_with_options(&interface, direction, options).and_then(|id| program.take_link(id));
+    let hung = match attached {
+        Ok(hung) => hung,
+        Err(source) => {
+            if made_clsact && let Ok(socket) = Undo::socket() {
+                Undo::default().clsact(link.index).run(socket);
+            }
+            let direction = if direction == TcAttachType::Ingress { "ingress" } else { "egress" };
+            return Err(AttachError::Attach { interface, direction, source });
+        }
+    };
+    let mut filter = None;
+    if Hook::of_this_kernel() == Hook::Clsact {
+        filter = id.ok().map(|program| Filter { program, made_clsact });
+        if let (Ok(priority), Ok(handle)) = (hung.priority(), hung.handle()) {
+            undo = undo.filter(link.index, direction, priority, handle.into());
+        }
+        if made_clsact {
+            undo = undo.clsact(link.index);
+        }
+    }
+    Ok(Hung { link: hung, undo, made_clsact, filter })
+}
+
+fn is_exists(error: &TcError) -> bool {
+    let mut error: Option<&dyn std::error::Error> = Some(error);
+    while let Some(this) = error {
+        if this.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(libc::EEXIST) {
+            return true;
+        }
+        error = this.source();
+    }
+    false
+}
