@@ -8,7 +8,8 @@
 use crate::{
     devices::{Namespace, Peer, Target, read_exactly},
     media::Media,
-    rows::{Group, PAYLOAD_TYPE, Row, Sender, sequence, timestamp},
+    rows::{Group, Row, Sender},
+    stream::{PAYLOAD_TYPE, sequence, timestamp},
 };
 use anyhow::{Context, bail, ensure};
 use rtp_types::RtpPacket;
@@ -159,7 +160,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::Stream;
-    use crate::rows::header;
+    use crate::stream::header;
 
     const PAYLOAD: &[u8] = b"seven packets of a transport stream";
 

@@ -17,6 +17,7 @@ mod quick;
 mod report;
 mod rows;
 mod stats;
+mod stream;
 mod watcher;
 
 use clap::{Parser, Subcommand};

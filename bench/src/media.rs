@@ -1,6 +1,6 @@
 //! The file that every row sends.
 
-use crate::rows::{CLOCK_RATE, PAYLOAD_TYPE};
+use crate::stream::{CLOCK_RATE, PAYLOAD_TYPE};
 use anyhow::Context;
 use krtp::media::{
     self,

@@ -125,7 +125,7 @@ fn take(socket: &UdpSocket, buffer: &mut [u8]) -> anyhow::Result<Option<(usize, 
 #[cfg(test)]
 mod tests {
     use super::{Receiver, take};
-    use crate::rows::header;
+    use crate::stream::header;
     use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
     use std::{
         net::UdpSocket,

@@ -2,10 +2,11 @@
 //! with the kernel, past socket, IP and qdisc. In copy mode, which every
 //! interface can.
 
-use super::{Group, Row, Sender, header};
+use super::row::{Group, Row, Sender};
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
     media::Media,
+    stream::header,
 };
 use anyhow::{Context, bail, ensure};
 use nix::{

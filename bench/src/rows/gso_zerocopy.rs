@@ -3,12 +3,13 @@
 //! at most, and a header is one.
 
 use super::{
-    Group, Row, Sender, header,
     means::{completions::Completions, segmented},
+    row::{Group, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use anyhow::{Context, ensure};
 use nix::libc;

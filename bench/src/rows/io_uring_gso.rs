@@ -2,12 +2,12 @@
 //! their headers in registered memory, and sent from there as one.
 
 use super::{
-    Group, Row, Sender, batch_of,
     means::{
         ring::{MEMORY, Ring, SOCKET},
         segmented,
         slots::Slots,
     },
+    row::{Group, Row, Sender, batch_of},
 };
 use crate::{
     devices::{Namespace, Target},

@@ -2,11 +2,11 @@
 //! and 64 packets leave by one call, from there, without another copy.
 
 use super::{
-    Group, Row, Sender,
     means::{
         ring::{MEMORY, Ring, SENDS, SOCKET},
         slots::Slots,
     },
+    row::{Group, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},

@@ -2,12 +2,13 @@
 //! of each packet, 64 packets leave by one call, and nothing is copied.
 
 use super::{
-    Group, Row, Sender, header,
     means::ring::{Ring, SENDS, SOCKET},
+    row::{Group, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use io_uring::opcode::SendMsgZc;
 use nix::libc;

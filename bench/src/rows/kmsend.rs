@@ -1,11 +1,11 @@
 //! Many packets from a mapping in one call, without copying. `kmsend` in the paper.
 
 use super::{
-    Group, Row, Sender, batch_of,
     means::{
         segmented,
         zerocopy::{UNCOMPLETED_BATCHES, ZeroCopy},
     },
+    row::{Group, Row, Sender, batch_of},
 };
 use crate::{
     devices::{Namespace, Target},

@@ -1,9 +1,13 @@
 //! krtp's user engine, used as the command uses it (`--engine user`).
 
-use super::{FIRST_TIMESTAMP, Group, Row, STEP, Sender, means::flow};
+use super::{
+    means::flow,
+    row::{Group, Row, Sender},
+};
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
     media::Media,
+    stream::{FIRST_TIMESTAMP, STEP},
 };
 use anyhow::ensure;
 use krtp::{

@@ -1,15 +1,16 @@
 //! Many packets from a mapping in one call, without copying, with headers by the kernel. `krtpmsend` in the paper.
 
 use super::{
-    FIRST_TIMESTAMP, Group, Row, STEP, Sender, batch_of,
     means::{
         by_hand::Flow,
         zerocopy::{UNCOMPLETED_BATCHES, ZeroCopy},
     },
+    row::{Group, Row, Sender, batch_of},
 };
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::{FIRST_TIMESTAMP, STEP},
 };
 use anyhow::Context;
 use krtp::media::source::Source;

@@ -1,9 +1,13 @@
 //! krtp's kernel engine, used as the command uses it.
 
-use super::{FIRST_TIMESTAMP, Group, Row, STEP, Sender, means::flow};
+use super::{
+    means::flow,
+    row::{Group, Row, Sender},
+};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::{FIRST_TIMESTAMP, STEP},
 };
 use anyhow::{anyhow, ensure};
 use krtp::{

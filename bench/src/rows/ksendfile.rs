@@ -1,6 +1,9 @@
 //! One `sendfile` for as many datagrams as a GSO packet holds. `ksendfile` in the paper.
 
-use super::{Group, Row, Sender, batch_of, means::segmented, send_file};
+use super::{
+    means::segmented,
+    row::{Group, Row, Sender, batch_of, send_file},
+};
 use crate::{
     devices::{Namespace, Target},
     media::Media,

@@ -1,8 +1,8 @@
 //! Sending from a mapping without copying. `mmap_msend` in the paper.
 
 use super::{
-    Group, Row, Sender,
     means::zerocopy::{UNCOMPLETED, ZeroCopy},
+    row::{Group, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},

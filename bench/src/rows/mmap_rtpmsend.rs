@@ -1,12 +1,13 @@
 //! A header and a payload in a mapping, sent together without copying. `mmap_rtpmsend` in the paper.
 
 use super::{
-    Group, Row, Sender, header,
     means::zerocopy::{UNCOMPLETED, ZeroCopy},
+    row::{Group, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use rtp_common::header::LEN;
 use socket2::Socket;

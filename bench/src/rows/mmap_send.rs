@@ -1,6 +1,6 @@
 //! The file mapped into memory and sent from there. `mmap_send` in the paper.
 
-use super::{Group, Row, Sender};
+use super::row::{Group, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,

@@ -1,9 +1,13 @@
 //! A packet put together in a corked socket, its payload from a mapping without copying. `mmap_send_msend` in the paper.
 
-use super::{Group, Row, Sender, header, means::cork};
+use super::{
+    means::cork,
+    row::{Group, Row, Sender},
+};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use anyhow::{Context, ensure};
 use nix::{

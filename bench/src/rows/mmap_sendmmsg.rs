@@ -1,10 +1,14 @@
 //! The same straight from the mapped file: header and payload are two parts of
 //! each packet, 64 packets to a `sendmmsg`.
 
-use super::{Group, Row, Sender, header, means::datagrams::Datagrams};
+use super::{
+    means::datagrams::Datagrams,
+    row::{Group, Row, Sender},
+};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use rtp_common::header::LEN;
 use std::{io::IoSlice, ops::Range};

@@ -1,9 +1,10 @@
 //! A header and a payload in a mapping, written together. `mmap_writev` in the paper.
 
-use super::{Group, Row, Sender, header};
+use super::row::{Group, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use anyhow::{Context, ensure};
 use nix::sys::uio::writev;

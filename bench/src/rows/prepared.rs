@@ -1,11 +1,13 @@
 //! A prepared file, used as the command uses it (`krtp prepare`, `krtp stream`).
 
 use super::{
-    CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, Group, PAYLOAD_TYPE, Row, SSRC, STEP, Sender, means::flow,
+    means::flow,
+    row::{Group, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
     media::Media,
+    stream::{CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, PAYLOAD_TYPE, SSRC, STEP},
 };
 use anyhow::{Context, ensure};
 use krtp::{

@@ -1,9 +1,10 @@
 //! A payload read to where a header stands in front of it. `read_send_rtp` in the paper.
 
-use super::{Group, Row, Sender, header};
+use super::row::{Group, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use anyhow::{Context, ensure};
 use rtp_common::header::LEN;

@@ -1,6 +1,6 @@
 //! A file server's first thought: read a payload, write it. `read_write` in the paper.
 
-use super::{Group, Row, Sender};
+use super::row::{Group, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,

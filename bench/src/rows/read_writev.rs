@@ -1,10 +1,11 @@
 //! What a streaming server does without further thought: read a payload, write
 //! it behind a header. `read_writev` in the paper.
 
-use super::{Group, Row, Sender, header};
+use super::row::{Group, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use anyhow::{Context, ensure};
 use nix::sys::uio::writev;

@@ -2,10 +2,14 @@
 //! payload by `sendfile`. `rtp_sendfile` in the paper, which found that its
 //! four system calls eat what the saved copy gains.
 
-use super::{Group, Row, Sender, header, means::cork, send_file};
+use super::{
+    means::cork,
+    row::{Group, Row, Sender, send_file},
+};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use anyhow::{Context, ensure};
 use rtp_common::header::LEN;

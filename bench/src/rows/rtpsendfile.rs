@@ -1,9 +1,13 @@
 //! One `sendfile` for each packet, the header given through shared memory. `rtpsendfile` in the paper.
 
-use super::{Group, Row, Sender, means::by_hand::Flow, send_file, timestamp};
+use super::{
+    means::by_hand::Flow,
+    row::{Group, Row, Sender, send_file},
+};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::timestamp,
 };
 use anyhow::Context;
 use rtp_common::{carrier, checksum::payload_sum, timeline::Piece};

@@ -1,6 +1,6 @@
 //! The file through a TCP connection. `sendfile (TCP)` in the paper.
 
-use super::{Group, Row, Sender};
+use super::row::{Group, Row, Sender};
 use crate::{
     devices::{Drain, Namespace, Target},
     media::Media,

@@ -1,6 +1,6 @@
 //! `sendfile` of one datagram after the other. `sendfile (UDP)` in the paper.
 
-use super::{Group, Row, Sender, send_file};
+use super::row::{Group, Row, Sender, send_file};
 use crate::{
     devices::{Namespace, Target},
     media::Media,

@@ -2,8 +2,8 @@
 //! behind their headers, 64 packets to a `preadv` and a `sendmmsg`.
 
 use super::{
-    Group, Row, Sender,
     means::{datagrams::Datagrams, slots::Slots},
+    row::{Group, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},

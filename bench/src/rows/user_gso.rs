@@ -2,10 +2,14 @@
 //! payloads straight from the mapped file, 49 packets in one `sendmsg` that the
 //! kernel cuts apart (UDP GSO). The kernel copies every payload once.
 
-use super::{Group, MOST_SEGMENTS, Row, Sender, batch_of, header, means::segmented};
+use super::{
+    means::segmented,
+    row::{Group, MOST_SEGMENTS, Row, Sender, batch_of},
+};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
+    stream::header,
 };
 use anyhow::{Context, ensure};
 use rtp_common::header::LEN;

@@ -4,7 +4,7 @@
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
     media::Media,
-    rows::{CLOCK_RATE, FIRST_SEQUENCE, PAYLOAD_TYPE, SSRC},
+    stream::{CLOCK_RATE, FIRST_SEQUENCE, PAYLOAD_TYPE, SSRC},
 };
 use anyhow::{Context, anyhow, ensure};
 use krtp::{

@@ -3,7 +3,7 @@
 use crate::{
     devices::Target,
     media::Media,
-    rows::{CLOCK_RATE, FIRST_SEQUENCE, PAYLOAD_TYPE, SSRC},
+    stream::{CLOCK_RATE, FIRST_SEQUENCE, PAYLOAD_TYPE, SSRC},
 };
 use krtp::{
     engine::{Checksum, Setting},

@@ -1,6 +1,6 @@
 //! Packets side by side in memory: each payload is read to behind its header.
 
-use crate::{media::Media, rows::header};
+use crate::{media::Media, stream::header};
 use anyhow::{Context, ensure};
 use memmap2::MmapMut;
 use nix::sys::uio::preadv;
