@@ -13,7 +13,7 @@ use clap::{Args, value_parser};
 
 /// What is compared, each by the name that it has in tables and JSON; the first
 /// is the one that the others are compared with.
-pub const ROWS: &[(&str, Row)] = &[
+const ROWS: &[(&str, Row)] = &[
     ("krtp", krtpsendfile::ROW),
     ("read_writev", read_writev::ROW),
     ("rtp_sendfile", rtp_sendfile::ROW),
@@ -43,6 +43,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     eprintln!("krtp-bench: every row delivers the file; measuring {} rounds", options.rounds);
     let pair = [namespace.sink(100)?, namespace.sink(101)?];
     let measured = Measured {
+        names: ROWS.iter().map(|(name, _)| *name).collect(),
         rounds: measure(&namespace, &media, options.rounds)?,
         bystander: bystander::sending(&namespace, &pair, options.rounds)?,
         bystander_program: bystander::program()?,

@@ -3,7 +3,6 @@
 use crate::{
     bystander::Sample,
     media::PAYLOAD,
-    quick::ROWS,
     stats::{Summary, ratios},
 };
 use anyhow::Context;
@@ -38,6 +37,8 @@ impl Conditions {
 /// All samples.
 #[derive(Debug)]
 pub struct Measured {
+    /// The rows' names; the first is the one that the others are compared with.
+    pub names: Vec<&'static str>,
     /// Per round: nanoseconds per packet of each row.
     pub rounds: Vec<Vec<f64>>,
     /// Per round: a bystander's packet.
@@ -81,18 +82,18 @@ impl Measured {
     }
 
     fn rows(&self) -> impl Iterator<Item = (&'static str, Summary)> {
-        ROWS.iter().enumerate().map(|(row, (name, _))| (*name, Summary::of(self.samples(row))))
+        self.names.iter().enumerate().map(|(row, name)| (*name, Summary::of(self.samples(row))))
     }
 
     fn comparisons(&self) -> Vec<Comparison> {
-        let ours = self.samples(0);
-        let mut all: Vec<Comparison> = (1..ROWS.len())
+        let (names, ours) = (&self.names, self.samples(0));
+        let mut all: Vec<Comparison> = (1..names.len())
             .map(|row| Comparison {
-                key: format!("{}_vs_{}", ROWS[0].0, ROWS[row].0),
-                title: format!("{} / {}", ROWS[0].0, ROWS[row].0),
+                key: format!("{}_vs_{}", names[0], names[row]),
+                title: format!("{} / {}", names[0], names[row]),
                 summary: Summary::of(ratios(&ours, &self.samples(row))),
                 digits: 3,
-                bar: bar(ROWS[row].0),
+                bar: bar(names[row]),
             })
             .collect();
         all.push(Comparison {
@@ -119,8 +120,8 @@ impl Measured {
         object.insert("ns_per_packet".into(), medians.into());
         object.insert("spread".into(), spread.into());
         let rounds = self.rounds.iter().map(|round| {
-            let samples = ROWS.iter().zip(round);
-            samples.map(|((name, _), sample)| ((*name).to_owned(), json!(sample))).collect::<Value>()
+            let samples = self.names.iter().zip(round);
+            samples.map(|(name, sample)| ((*name).to_owned(), json!(sample))).collect::<Value>()
         });
         object.insert("rounds".into(), rounds.collect());
         let bystander = self.bystander.iter();
@@ -177,6 +178,7 @@ mod tests {
     fn measured() -> (Measured, Conditions) {
         let slow = |factor: f64| [900.0, 3_600.0, 3_000.0, 600.0].map(|ns| ns * factor).to_vec();
         let measured = Measured {
+            names: vec!["krtp", "read_writev", "rtp_sendfile", "user_gso"],
             rounds: vec![slow(1.0), slow(10.0), slow(1.1)],
             bystander: vec![
                 Sample { attached: 730.0, unattached: 720.0 },

@@ -1,6 +1,7 @@
 //! The paper's table on today's kernel: every row checked, its system calls counted, then all measured in turns.
 
 mod cache;
+mod condition;
 pub mod count;
 mod curves;
 pub mod formula;
@@ -19,10 +20,11 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use clap::value_parser;
+use condition::{Condition, Device};
 use jiff::{Timestamp, Unit};
 use progress::Progress;
 use results::{Known, Results};
-use series::{Condition, Device, Lanes, Series};
+use series::{Lanes, Series};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// What to measure.

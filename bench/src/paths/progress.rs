@@ -1,6 +1,6 @@
 //! How far the measurement is, on standard error.
 
-use super::series::Condition;
+use super::condition::Condition;
 use std::{
     io::{self, IsTerminal, Write},
     time::{Duration, Instant},

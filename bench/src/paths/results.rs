@@ -156,9 +156,10 @@ pub mod tests {
         cpu::Cost,
         page,
         paths::{
+            condition::{Condition, Device},
             count::Counted,
             curves::{Copying, Curves},
-            series::{Condition, Device, Series},
+            series::Series,
         },
         rows::ROWS,
     };

@@ -83,7 +83,7 @@ fn line(results: &Results, known: &Known) -> String {
 /// Nanoseconds per packet of a row, round by round.
 fn cpu(results: &Results, key: &str) -> Option<Vec<f64>> {
     let usual =
-        |condition: &super::series::Condition| condition.name == "sizes" && condition.payload == PAYLOAD;
+        |condition: &super::condition::Condition| condition.name == "sizes" && condition.payload == PAYLOAD;
     let series = results.series.iter().find(|series| usual(&series.condition))?;
     Some(series.samples.get(key)?.iter().map(Cost::cpu).collect())
 }
