@@ -4,11 +4,12 @@ mod stream;
 pub(crate) mod values;
 
 pub use stream::Stream;
+pub use values::check_max_rate;
 
 use crate::{net::qdisc::Kind, prepare, watch};
 use clap::{ArgAction, Parser, Subcommand};
 use std::{num::NonZeroUsize, path::PathBuf};
-use values::parse_pid;
+use values::{parse_max_rate, parse_pid};
 
 /// Streams media files as RTP with the kernel doing the per-packet work.
 #[derive(Debug, Parser)]
@@ -43,6 +44,10 @@ pub enum Command {
         /// The qdisc to have there until `detach`; what was there is then put back
         #[arg(long, value_enum, value_name = "KIND")]
         qdisc: Option<Kind>,
+        /// The most that one flow may send through that fq, headers included: what a stall of the host has
+        /// held up then leaves at this rate and not at once. It holds for all flows on the interface
+        #[arg(long, value_name = "BITRATE", value_parser = parse_max_rate)]
+        max_rate: Option<u32>,
     },
     /// Undo `attach` wholly
     Detach {

@@ -3,11 +3,14 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use krtp::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, check_max_rate},
     doctor, flows, indexing,
     kernel::pins,
     line::one_line,
-    net::{netlink::Netlink, qdisc},
+    net::{
+        netlink::Netlink,
+        qdisc::{Kind, fq::Load},
+    },
     prepare, probe,
     stop::Stop,
     stream, watch,
@@ -46,7 +49,10 @@ fn show_log(verbose: u8) {
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Doctor { interface, load } => doctor::run(interface.as_deref(), load).await,
-        Command::Attach { interface, flows, qdisc } => attach(&interface, flows, qdisc).await,
+        Command::Attach { interface, flows, qdisc, max_rate } => {
+            check_max_rate(qdisc, max_rate)?;
+            attach(&interface, Load { max_rate, ..Load::of_flows(flows) }, qdisc).await
+        }
         Command::Detach { interface } => {
             pins::detach(&Netlink::open()?, &interface).await?;
             println!("{interface}: detached");
@@ -66,11 +72,12 @@ async fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-async fn attach(interface: &str, flows: u32, qdisc: Option<qdisc::Kind>) -> Result<ExitCode> {
+async fn attach(interface: &str, load: Load, qdisc: Option<Kind>) -> Result<ExitCode> {
     let netlink = Netlink::open()?;
     let link = netlink.link_by_name(interface).await?;
     let link = link.with_context(|| format!("there is no interface {interface}: see `ip link`"))?;
-    match pins::attach(&netlink, &link, flows, qdisc).await? {
+    let flows = load.flows;
+    match pins::attach(&netlink, &link, load, qdisc).await? {
         Ok(_) => println!("{interface}: attached, room for {flows} flows"),
         Err(why) => println!("{interface}: attached without a segmenter ({why}), room for {flows} flows"),
     }

@@ -144,7 +144,7 @@ impl fmt::Display for Report {
                 (Ok(_), None) => writeln!(f, "{:<width$}  its cost is not known", row.row.name)?,
             }
         }
-        writeln!(f, "\n{LEGEND}\n")?;
+        writeln!(f, "\n{LEGEND}\n{}\n", self.without_bursts())?;
         self.fmt_machine(f, width)
     }
 }
@@ -153,6 +153,14 @@ impl Report {
     fn width(&self) -> usize {
         let names = self.rows.iter().map(|row| row.row.name);
         names.chain([TITLES[0]]).map(str::len).max().unwrap_or_default()
+    }
+
+    /// Who let no more than two packets come close to each other.
+    fn without_bursts(&self) -> String {
+        let smooth = |row: &&Measured| row.figures.as_ref().is_ok_and(|figures| figures.longest_burst <= 2);
+        let names: Vec<_> = self.rows.iter().filter(smooth).map(|row| row.row.name).collect();
+        let names = if names.is_empty() { "nobody".to_owned() } else { names.join("; ") };
+        format!("No burst of more than two, stalls or not: {names}.")
     }
 
     /// The second table: what the machine did meanwhile, and what the second receiver saw.
@@ -312,6 +320,10 @@ mod tests {
         let words = line(ROWS[1].name);
         let words: Vec<&str> = words.trim_start_matches(ROWS[1].name).split_whitespace().collect();
         assert_eq!(words, ["1.2", "45.0", "1000.0", "2", "(1)", "-3.2", "0.50", "2.00", "180", "0"]);
+        assert!(line("No burst").ends_with(&format!("or not: {}.", ROWS[1].name)), "{text}");
+        let mut report = report();
+        report.rows[1].figures.as_mut().unwrap().longest_burst = 3;
+        assert!(report.to_string().contains("or not: nobody."));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::{
     Cli, Command,
     values::{
-        parse_ahead, parse_duration, parse_loop, parse_number, parse_pace, parse_pid, parse_ptime,
-        parse_source, parse_time,
+        check_max_rate, parse_ahead, parse_duration, parse_loop, parse_max_rate, parse_number, parse_pace,
+        parse_pid, parse_ptime, parse_source, parse_time,
     },
 };
 use crate::{
@@ -48,6 +48,10 @@ pub struct Stream {
     /// The qdisc to have there while it streams; what was there is then put back
     #[arg(long, value_enum, value_name = "KIND")]
     pub qdisc: Option<Kind>,
+    /// The most that one flow may send through that fq, headers included: what a stall of the host has
+    /// held up then leaves at this rate and not at once. It holds for all flows on the interface
+    #[arg(long, value_name = "BITRATE", value_parser = parse_max_rate)]
+    pub max_rate: Option<u32>,
     /// Who writes the headers
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineChoice,
@@ -149,12 +153,14 @@ impl Stream {
 
     /// The options, with host names looked up.
     fn options(self) -> Result<Options> {
+        check_max_rate(self.qdisc, self.max_rate)?;
         let to = self.to.iter().map(|to| look_up(to, self.source)).collect::<Result<_>>()?;
         Ok(Options {
             files: self.files,
             to,
             interface: self.iface,
             qdisc: self.qdisc,
+            max_rate: self.max_rate,
             engine: self.engine,
             pace: self.pace,
             plays: match self.r#loop {

@@ -1,6 +1,7 @@
 //! What stands behind an option, read.
 
-use crate::stream::Pace;
+use crate::{net::qdisc::Kind, stream::Pace};
+use anyhow::{Result, ensure};
 use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -15,6 +16,20 @@ pub(crate) fn parse_pace(text: &str) -> Result<Pace, String> {
             Ok(bits) => Ok(Pace::Bits(bits)),
         },
     }
+}
+
+/// Bits per second, as the octets per second in which fq has it: 32 bits, of
+/// which all ones mean no limit.
+pub(crate) fn parse_max_rate(text: &str) -> Result<u32, String> {
+    let octets = text.parse().ok().map(|bits: u64| bits.div_ceil(8)).filter(|&octets| octets > 0);
+    let octets = octets.and_then(|octets| u32::try_from(octets).ok()).filter(|&octets| octets < u32::MAX);
+    octets.ok_or_else(|| "give bits per second, such as 6000000, below 34000000000".into())
+}
+
+/// Who keeps `--max-rate`.
+pub fn check_max_rate(qdisc: Option<Kind>, max_rate: Option<u32>) -> Result<()> {
+    ensure!(qdisc.is_some() || max_rate.is_none(), "--max-rate is kept by fq: give --qdisc fq with it");
+    Ok(())
 }
 
 /// `90`, `90.5s`, `1:30`, `1:02:03.5` or `1500ms`.
@@ -143,6 +158,27 @@ mod tests {
         assert_eq!(parse_pace("pcr"), Ok(Pace::Pcr));
         assert_eq!(parse_pace("4000000"), Ok(Pace::Bits(4_000_000)));
         assert!(parse_pace("0").is_err() && parse_pace("fast").is_err());
+        for (bits, octets) in [
+            ("6000000", Some(750_000)),
+            ("1", Some(1)),
+            ("9", Some(2)),
+            ("34359738352", Some(u32::MAX - 1)),
+            ("34359738353", None),
+            ("18446744073709551615", None),
+            ("0", None),
+            ("-8", None),
+            ("6M", None),
+        ] {
+            assert_eq!(parse_max_rate(bits).ok(), octets, "{bits}");
+        }
+        for (qdisc, rate, good) in [
+            (None, None, true),
+            (Some(Kind::Fq), None, true),
+            (Some(Kind::Fq), Some(1), true),
+            (None, Some(1), false),
+        ] {
+            assert_eq!(check_max_rate(qdisc, rate).is_ok(), good, "{qdisc:?}, {rate:?}");
+        }
         assert_eq!(parse_number("0xDEADBEEF"), Ok(0xdead_beef));
         assert_eq!(parse_number("7"), Ok(7));
         assert!(parse_number("4294967296").is_err());

@@ -189,9 +189,9 @@ fn queueing(interface: &Interface) -> String {
     let keeps = match &interface.departures {
         // A VLAN without a queue has that of the interface below.
         Departures::Kept(fq) if fq.interface != interface.link.name => {
-            format!("keeps departure times, by the fq of {}", fq.interface)
+            format!("keeps departure times, by the fq of {}{}", fq.interface, fq.rate_in_words())
         }
-        Departures::Kept(_) => "keeps departure times".into(),
+        Departures::Kept(fq) => format!("keeps departure times{}", fq.rate_in_words()),
         Departures::NotKept { .. } => "keeps no departure times".into(),
     };
     format!("{}{over}{leaves}: {keeps}", queueing.root)

@@ -248,6 +248,7 @@ pub(super) mod tests {
                 flow_limit: 100,
                 horizon: Duration::from_secs(10),
                 drops_beyond: true,
+                max_rate: None,
                 interface: "eth0".into(),
             }),
             offload: Some(Offload { checksum: true, segmentation: true }),

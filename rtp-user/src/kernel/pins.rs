@@ -131,12 +131,12 @@ impl Pins {
     }
 }
 
-/// `krtp attach`: loads the program for `flows` flows, attaches it to `link`
-/// and pins everything.
+/// `krtp attach`: loads the program for the flows of `load`, attaches it to
+/// `link` and pins everything.
 pub async fn attach(
     netlink: &Netlink,
     link: &Link,
-    flows: u32,
+    load: Load,
     qdisc: Option<Kind>,
 ) -> Result<Result<u32, String>, AttachError> {
     let _turn = turn()?;
@@ -145,9 +145,9 @@ pub async fn attach(
         return Err(PinError::Exists(link.name.clone()).into());
     }
     // Who may not load need not be told about mounting.
-    let mut object = Object::load(flows)?;
+    let mut object = Object::load(load.flows)?;
     if let Some(Kind::Fq) = qdisc {
-        qdisc::pin(netlink, link, Load::of_flows(flows)).await?;
+        qdisc::pin(netlink, link, load).await?;
     }
     let attached = attach_to(netlink, link, &mut object, &pins).await;
     if attached.is_err() {

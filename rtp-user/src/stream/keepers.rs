@@ -7,15 +7,18 @@ use crate::{
     net::{
         netlink::{Link, Netlink},
         qdisc::{Departures, drops, fq::Fq, fq::Load},
+        socket::overhead,
     },
     pace::Pacing,
 };
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 
 /// Where packets leave as they are sent, no more leave together than are due
 /// within so many nanoseconds: none is then further than half of it from its time.
 const BURST_SPAN: u64 = 14_000_000;
+/// What fq counts in front of an IP header.
+const ETHERNET_HEADER: u32 = 14;
 /// A variable rate may be so many times its mean for as long as is handed over ahead.
 const PEAK: f64 = 4.0;
 
@@ -40,6 +43,7 @@ impl Keepers {
         streams: &[Options],
         ways: &[Vec<Way>],
         rates: &[Option<f64>],
+        payloads: impl Iterator<Item = u32>,
     ) -> Result<Self> {
         let mut loads = BTreeMap::new();
         for ((options, ways), rate) in streams.iter().zip(ways).zip(rates) {
@@ -49,15 +53,47 @@ impl Keepers {
                 load.flows += 1;
                 load.packets_per_flow = load.packets_per_flow.max(ahead(options, *rate));
                 *wish = wish.or(options.qdisc);
+                load.max_rate = load.max_rate.max(options.max_rate);
             }
         }
         let mut keepers = BTreeMap::new();
         for (link, load, wish) in loads.into_values() {
             let held = qdisc::hold(netlink, link, load, wish).await?;
+            say_if_faster(&held.departures, load);
             let dropped = drops(netlink, link).await?.all;
             keepers.insert(link.index, Keeper { link: link.clone(), held, dropped });
         }
-        Ok(Self(keepers))
+        let keepers = Self(keepers);
+        for (((options, ways), rate), payload) in streams.iter().zip(ways).zip(rates).zip(payloads) {
+            let needs = rate.filter(|_| options.pace != Pace::None).map(|rate| (rate, payload));
+            for way in ways {
+                keepers.check_max_rate(options, way, needs)?;
+            }
+        }
+        Ok(keepers)
+    }
+
+    /// A stream that fq sends more slowly than it is played waits longer and
+    /// longer, until fq drops it. `needs`: its payload's octets per second, and
+    /// those of a packet.
+    fn check_max_rate(&self, options: &Options, way: &Way, needs: Option<(f64, u32)>) -> Result<()> {
+        let keeper = self.0.get(&way.link.index).map(|keeper| &keeper.held.departures);
+        let Some((Departures::Kept(Fq { max_rate: Some(most), interface, .. }), (rate, payload))) =
+            keeper.zip(needs)
+        else {
+            return Ok(());
+        };
+        let headers = ETHERNET_HEADER + overhead(way.destination.is_ipv6());
+        let rate = rate * f64::from(payload + headers) / f64::from(payload);
+        ensure!(
+            rate <= f64::from(*most),
+            "{} needs {:.0} b/s with its headers, and the fq of {interface} lets a flow have {}: \
+             give --qdisc fq --max-rate and a quarter more than it needs",
+            options.files[0].display(),
+            rate * 8.0,
+            u64::from(*most) * 8
+        );
+        Ok(())
     }
 
     /// How a stream on these `ways` is paced, and the same in a few words.
@@ -72,8 +108,11 @@ impl Keepers {
                 // A quarter stays free: a turn is not done at one instant.
                 let packets = u64::from(fq.flow_limit) * 3 / 4;
                 let milliseconds = time.as_millis();
-                let how =
-                    format!("fq of {} keeps departure times, up to {milliseconds} ms ahead", fq.interface);
+                let how = format!(
+                    "fq of {} keeps departure times, up to {milliseconds} ms ahead{}",
+                    fq.interface,
+                    fq.rate_in_words()
+                );
                 (Pacing::Ahead { time: u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), packets }, how)
             }
             Err(why) => {
@@ -108,6 +147,20 @@ impl Keepers {
             sum += now.saturating_sub(*dropped);
         }
         sum
+    }
+}
+
+/// Says so where others rely on the same fq and want more of it.
+fn say_if_faster(departures: &Departures, load: Load) {
+    let (Departures::Kept(fq), Some(wished)) = (departures, load.max_rate) else { return };
+    if fq.max_rate != Some(wished) {
+        let rate =
+            fq.max_rate.map_or("more, without end".into(), |rate| format!("{} b/s", u64::from(rate) * 8));
+        tracing::warn!(
+            "{}: another krtp needs its fq to let a flow send {rate}; --max-rate {} is not kept until that ends",
+            fq.interface,
+            u64::from(wished) * 8
+        );
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Options {
     pub interface: Option<String>,
     /// Which qdisc it is to have; none: as it is.
     pub qdisc: Option<Kind>,
+    /// Octets per second, with all headers, that this qdisc is to let one flow
+    /// send; none: as it is.
+    pub max_rate: Option<u32>,
     /// Which engine.
     pub engine: EngineChoice,
     /// How fast.

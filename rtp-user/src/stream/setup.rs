@@ -73,7 +73,10 @@ pub(super) async fn prepare(
     }
     let programs = hang(netlink, streams, &ways, media, copies).await?;
     let keepers = match &programs {
-        Ok(_) => Keepers::hold(netlink, streams, &ways, rates).await?,
+        Ok(_) => {
+            let payloads = media.iter().map(|media| media.payload);
+            Keepers::hold(netlink, streams, &ways, rates, payloads).await?
+        }
         Err(_) => Keepers::default(),
     };
     let mut ready = Vec::new();

@@ -55,8 +55,8 @@ fn now() -> (Instant, u64) {
 }
 
 impl Paced {
-    async fn start(netlink: &Netlink, link: &Link) -> Self {
-        let load = Load { packets_per_flow: 1000, flows: 1 };
+    async fn start(netlink: &Netlink, link: &Link, max_rate: Option<u32>) -> Self {
+        let load = Load { packets_per_flow: 1000, flows: 1, max_rate };
         let held = qdisc::hold(netlink, link, load, Some(Kind::Fq)).await.expect("fq");
         let attachment = Attachment::for_now(netlink, link, 1).await.expect("the program");
         let destination: std::net::SocketAddr = "198.18.0.2:5004".parse().expect("a literal");
@@ -131,7 +131,7 @@ fn arrivals(capture: &Capture, count: usize) -> Vec<Instant> {
 #[test]
 fn packets_wait_for_their_time() {
     with_fq(async |netlink, link, capture| {
-        let mut paced = Paced::start(netlink, link).await;
+        let mut paced = Paced::start(netlink, link, None).await;
         let (instant, kernel) = now();
         let ahead = Duration::from_millis(400);
         paced.send(kernel + ahead.as_nanos() as u64);
@@ -157,7 +157,7 @@ fn packets_wait_for_their_time() {
 #[test]
 fn a_time_that_has_passed_is_now() {
     with_fq(async |netlink, link, capture| {
-        let mut paced = Paced::start(netlink, link).await;
+        let mut paced = Paced::start(netlink, link, None).await;
         let (_, kernel) = now();
         // All of them before the beginning of the test.
         paced.send(kernel - 1_000_000_000);
@@ -166,11 +166,29 @@ fn a_time_that_has_passed_is_now() {
     });
 }
 
+/// Unless fq has a maximum rate: then packets that are late, as after a stall,
+/// are as far apart as that says.
+#[test]
+fn what_is_late_leaves_at_the_maximum_rate() {
+    with_fq(async |netlink, link, capture| {
+        // With Ethernet, IP and UDP header; fq may count the RTP header too.
+        let octets = 14 + 20 + 8 + 1316;
+        let apart = Duration::from_millis(20);
+        let mut paced = Paced::start(netlink, link, Some(octets * 50)).await;
+        let (instant, kernel) = now();
+        paced.send(kernel - 1_000_000_000);
+        for (at, number) in arrivals(capture, PACKETS).into_iter().zip(0u32..) {
+            let due = instant + apart * number;
+            assert!(at >= due, "packet {number} left {:?} early", due - at);
+        }
+    });
+}
+
 /// Beyond the horizon packets are dropped, and counted as just that.
 #[test]
 fn beyond_the_horizon_is_lost() {
     with_fq(async |netlink, link, _| {
-        let mut paced = Paced::start(netlink, link).await;
+        let mut paced = Paced::start(netlink, link, None).await;
         let (_, kernel) = now();
         paced.send(kernel + 60_000_000_000);
         assert_eq!(paced.waiting(), 0);
@@ -184,7 +202,7 @@ fn beyond_the_horizon_is_lost() {
 #[test]
 fn what_waits_goes_with_the_fq() {
     with_fq(async |netlink, link, capture| {
-        let mut paced = Paced::start(netlink, link).await;
+        let mut paced = Paced::start(netlink, link, None).await;
         let (_, kernel) = now();
         paced.send(kernel + 9_000_000_000);
         assert!(paced.waiting() > 0);

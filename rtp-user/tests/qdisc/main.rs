@@ -8,6 +8,7 @@ mod attach;
 mod departure;
 mod holders;
 mod kill;
+mod max_rate;
 mod reading;
 mod restore;
 

@@ -52,6 +52,19 @@ fn sources_that_are_not_to_be_had() {
     )]);
 }
 
+/// Of a stream, of one in a list, and of `attach`.
+#[test]
+fn a_rate_that_nobody_keeps() {
+    let host = Host::new();
+    let says: &[&str] = &["--max-rate is kept by fq: give --qdisc fq with it"];
+    host.krtp.file("list", b"sample.ts --to 198.18.0.2:5004 --max-rate 6000000\n");
+    host.refuses(&[
+        ("a stream", "stream sample.ts --to 198.18.0.2:5004 --max-rate 6000000", says),
+        ("in a list", "stream --list list", &["list, line 1", says[0]]),
+        ("attach", "attach va --max-rate 6000000", says),
+    ]);
+}
+
 #[test]
 fn payloads_and_checksums_that_cannot_be() {
     let host = Host::new();
@@ -127,6 +140,13 @@ fn mistakes_on_the_command_line() {
         ("checksum", "--checksum half", &["--checksum", "full, zero"]),
         ("too little ahead", "--ahead 5ms", &["--ahead", "20ms to 5s"]),
         ("too far ahead", "--ahead 6", &["--ahead", "20ms to 5s"]),
+        (
+            "no rate for a flow",
+            "--qdisc fq --max-rate 0",
+            &["--max-rate", "bits per second, such as 6000000"],
+        ),
+        ("a rate with a unit", "--qdisc fq --max-rate 6M", &["--max-rate", "bits per second"]),
+        ("a rate beyond fq's", "--qdisc fq --max-rate 34359738360", &["--max-rate", "below 34000000000"]),
         ("no burst", "--burst 0", &["--burst", "1..="]),
         ("what to do when late", "--on-late hurry", &["--on-late", "drop, shift, fail"]),
         ("beginning", "--start soon", &["--start", "1:30"]),

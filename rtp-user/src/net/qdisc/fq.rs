@@ -11,6 +11,7 @@ use std::time::Duration;
 const TCA_FQ_PLIMIT: u16 = 1;
 const TCA_FQ_FLOW_PLIMIT: u16 = 2;
 const TCA_FQ_RATE_ENABLE: u16 = 5;
+const TCA_FQ_FLOW_MAX_RATE: u16 = 7;
 const TCA_FQ_BUCKETS_LOG: u16 = 8;
 const TCA_FQ_HORIZON: u16 = 14;
 const TCA_FQ_HORIZON_DROP: u16 = 15;
@@ -42,24 +43,30 @@ pub struct Fq {
     pub horizon: Duration,
     /// Whether a packet beyond the horizon is dropped; else it leaves there.
     pub drops_beyond: bool,
+    /// Octets per second that one flow may send, with all headers; none: as
+    /// many as it likes.
+    pub max_rate: Option<u32>,
     /// The interface that it is on: of a VLAN the one below.
     pub interface: String,
 }
 
-/// What is going to wait in fq.
+/// What is going to come through fq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Packets of one flow that are handed over before their time.
     pub packets_per_flow: u32,
     /// Flows.
     pub flows: u32,
+    /// Octets per second that fq is to let one flow send, with all headers;
+    /// none: nobody asks for that.
+    pub max_rate: Option<u32>,
 }
 
 impl Load {
     /// Where nobody knows yet how fast the flows will be: half a second of
     /// 200 Mb/s each.
     pub const fn of_flows(flows: u32) -> Self {
-        Self { packets_per_flow: 10_000, flows }
+        Self { packets_per_flow: 10_000, flows, max_rate: None }
     }
 
     /// What one flow may have waiting: a quarter more than it is said to have.
@@ -82,6 +89,8 @@ pub struct Limits {
     pub flow_limit: u32,
     /// How far ahead a departure may be, µs.
     horizon: u32,
+    /// Octets per second of one flow; none: without end.
+    max_rate: Option<u32>,
     /// Buckets, as a power of two; none: as they are.
     buckets: Option<u32>,
 }
@@ -94,6 +103,7 @@ impl Limits {
             limit: load.limit().saturating_add(BYSTANDERS),
             flow_limit: load.flow_limit(),
             horizon: micros(HORIZON),
+            max_rate: load.max_rate,
             buckets: Some(buckets.clamp(BUCKETS, MOST_BUCKETS)),
         }
     }
@@ -104,13 +114,28 @@ impl Limits {
             limit: fq.limit.saturating_add(load.limit()).min(MOST + BYSTANDERS).max(fq.limit),
             flow_limit: fq.flow_limit.max(load.flow_limit()),
             horizon: micros(fq.horizon.max(HORIZON)),
+            max_rate: load.max_rate.or(fq.max_rate),
             buckets: None,
         }
     }
 
+    /// Those of `fq`, which others rely on, raised so that `load` fits on top
+    /// of theirs: of two rates the higher one, which is the one that both can
+    /// do with, and none at all where others have none.
+    pub fn shared(fq: &Fq, load: Load) -> Self {
+        let higher = fq.max_rate.map(|rate| load.max_rate.map_or(rate, |wished| wished.max(rate)));
+        Self { max_rate: higher, ..Self::raised(fq, load) }
+    }
+
     /// Those of `fq` as they are.
     pub fn as_they_are(fq: &Fq) -> Self {
-        Self { limit: fq.limit, flow_limit: fq.flow_limit, horizon: micros(fq.horizon), buckets: None }
+        Self {
+            limit: fq.limit,
+            flow_limit: fq.flow_limit,
+            horizon: micros(fq.horizon),
+            max_rate: fq.max_rate,
+            buckets: None,
+        }
     }
 
     /// As options of a request.
@@ -120,6 +145,7 @@ impl Limits {
             number(TCA_FQ_PLIMIT, self.limit),
             number(TCA_FQ_FLOW_PLIMIT, self.flow_limit),
             number(TCA_FQ_HORIZON, self.horizon),
+            number(TCA_FQ_FLOW_MAX_RATE, self.max_rate.unwrap_or(u32::MAX)),
         ];
         // Made, not changed: then all that matters is said.
         if let Some(buckets) = self.buckets {
@@ -144,6 +170,7 @@ impl Fq {
             flow_limit: 100,
             horizon: HORIZON,
             drops_beyond: true,
+            max_rate: None,
             interface: interface.to_owned(),
         };
         for option in NlasIterator::new(&qdisc.options[..]).flatten() {
@@ -153,6 +180,8 @@ impl Fq {
                 (TCA_FQ_PLIMIT, Ok(limit)) => fq.limit = limit,
                 (TCA_FQ_FLOW_PLIMIT, Ok(limit)) => fq.flow_limit = limit,
                 (TCA_FQ_HORIZON, Ok(micros)) => fq.horizon = Duration::from_micros(micros.into()),
+                // All ones: no limit (`fq_dump`).
+                (TCA_FQ_FLOW_MAX_RATE, Ok(rate)) => fq.max_rate = (rate != u32::MAX).then_some(rate),
                 (TCA_FQ_HORIZON_DROP, _) => fq.drops_beyond = octets.first() != Some(&0),
                 _ => {}
             }
@@ -168,16 +197,24 @@ impl Fq {
             flow_limit: least.flow_limit.min(fq.flow_limit),
             horizon: least.horizon.min(fq.horizon),
             drops_beyond: least.drops_beyond || fq.drops_beyond,
+            max_rate: [least.max_rate, fq.max_rate].into_iter().flatten().min(),
             interface: fq.interface,
         });
         least.expect("an interface that keeps departure times has an fq")
     }
 
-    /// Whether it holds `load`.
+    /// Its maximum rate, as the end of a sentence; nothing where it has none.
+    pub fn rate_in_words(&self) -> String {
+        let words = |rate| format!(", no flow above {} b/s", u64::from(rate) * 8);
+        self.max_rate.map_or_else(String::new, words)
+    }
+
+    /// Whether it holds `load`, and sends none of it faster than was asked for.
     pub fn holds(&self, load: Load) -> bool {
         let flow = load.packets_per_flow;
         let all = flow.saturating_mul(load.flows).min(MOST);
-        self.flow_limit >= flow && self.limit >= all && self.horizon >= HORIZON
+        let slow = load.max_rate.is_none() || load.max_rate == self.max_rate;
+        self.flow_limit >= flow && self.limit >= all && self.horizon >= HORIZON && slow
     }
 }
 

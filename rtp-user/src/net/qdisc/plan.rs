@@ -108,13 +108,12 @@ pub fn plan(
     let root = root.ok_or_else(|| Refusal::None(interface.to_owned()))?;
     let kept = keepers(interface, qdiscs).ok();
     if let Some(fqs) = &kept {
-        let fq = Fq::smallest(interface, fqs);
         if held {
             // Others' load is in there already.
-            let raise = |fq: &&Qdisc| change(index, fq, Limits::raised(&Fq::of(interface, fq), load));
+            let raise = |fq: &&Qdisc| change(index, fq, Limits::shared(&Fq::of(interface, fq), load));
             return Ok(Plan { make: fqs.iter().map(raise).collect(), back: Vec::new() });
         }
-        if fq.holds(load) {
+        if fqs.iter().all(|fq| Fq::of(interface, fq).holds(load)) {
             return Ok(Plan::default());
         }
         // Changed, not replaced: what waits in it keeps waiting. The kernel

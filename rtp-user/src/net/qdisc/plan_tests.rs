@@ -3,7 +3,7 @@ use crate::net::qdisc::{Qdisc, dumps, fq::Load};
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use rtnetlink::packet_route::tc::TcHandle;
 
-const LOAD: Load = Load { packets_per_flow: 500, flows: 4 };
+const LOAD: Load = Load { packets_per_flow: 500, flows: 4, max_rate: None };
 
 /// A request on the wire: type, flags and `tcmsg`, read by hand.
 #[derive(Debug, PartialEq, Eq)]
@@ -159,7 +159,8 @@ fn an_fq_of_somebodys_is_changed_and_changed_back() {
         let attribute = |kind: u16, value: u32| {
             [&8u16.to_ne_bytes()[..], &kind.to_ne_bytes(), &value.to_ne_bytes()].concat()
         };
-        [attribute(1, limit), attribute(2, flow), attribute(14, 10_000_000)].concat()
+        let rate = attribute(7, u32::MAX); // none
+        [attribute(1, limit), attribute(2, flow), attribute(14, 10_000_000), rate].concat()
     };
     assert_eq!(wire(&make)[0].options, numbers(10_000 + 4 * 625, 625));
     assert_eq!(wire(&back)[0].options, numbers(10_000, 100));
@@ -167,9 +168,21 @@ fn an_fq_of_somebodys_is_changed_and_changed_back() {
 
 #[test]
 fn an_fq_that_holds_the_load_is_used_as_it_is() {
-    let small = Load { packets_per_flow: 100, flows: 3 };
+    let small = Load { packets_per_flow: 100, flows: 3, max_rate: None };
     for qdiscs in [configured_fq(), dumps::of(13).next().expect("a kernel").1] {
         assert_eq!(plan((7, "eth0"), &qdiscs, small, false), Ok(Plan::default()));
+    }
+}
+
+/// A rate alone is a reason to change it.
+#[test]
+fn an_fq_without_the_rate_is_given_it_and_loses_it_again() {
+    let load = Load { packets_per_flow: 1, flows: 1, max_rate: Some(750_000) };
+    let Plan { make, back } = plan((7, "eth0"), &configured_fq(), load, false).expect("an fq");
+    let rate = |rate: u32| [&8u16.to_ne_bytes()[..], &7u16.to_ne_bytes(), &rate.to_ne_bytes()].concat();
+    for (requests, expected) in [(make, 750_000), (back, u32::MAX)] {
+        assert_eq!(short(&requests), ["change fq 30000 at ffffffff"]);
+        assert!(wire(&requests)[0].options.ends_with(&rate(expected)), "{requests:?}");
     }
 }
 
