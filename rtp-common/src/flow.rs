@@ -50,13 +50,16 @@ pub struct FlowState {
     pub late: u64,
     /// The latest of them, nanoseconds.
     pub worst_late: u64,
+    /// One: a prepared file's flow, whose packets have their headers and carry
+    /// [`crate::carrier::COUNTED`]. The program only counts them.
+    pub prepared: u32,
     /// Zero.
-    pub reserved: [u32; 6],
+    pub reserved: [u32; 5],
     /// The timeline's pieces, used in turn; each packet's note names its own.
     pub pieces: [Piece; PIECES],
 
-    /// Packets given their header. Sequence numbers count this, so a gap on
-    /// the wire is loss on the wire.
+    /// Packets given their header (of a prepared file: that passed with it).
+    /// Sequence numbers count this, so a gap on the wire is loss on the wire.
     pub packets: u64,
     /// Payload octets of those packets (RFC 3550 §6.4.1).
     pub octets: u64,
@@ -65,11 +68,12 @@ pub struct FlowState {
     /// When the last packet left the program (or its departure time, if it has
     /// one), nanoseconds of `CLOCK_MONOTONIC`.
     pub last_departure: u64,
-    /// Sequence number the next packet gets.
+    /// Sequence number the next packet gets. Of a prepared file, where the
+    /// program reads no headers, user space writes this and the next field.
     pub next_sequence: u32,
     /// RTP timestamp of the last packet.
     pub last_timestamp: u32,
-    /// Batches handed to the segmenter.
+    /// Batches handed to the segmenter (of a prepared file: that passed).
     pub batches: u64,
     /// Packets dropped, by [`crate::reason::Drop`].
     pub drops: [u64; DROPS],

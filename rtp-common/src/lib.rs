@@ -12,6 +12,7 @@ pub mod checksum;
 pub mod flow;
 pub mod header;
 pub mod notes;
+pub mod prepared;
 pub mod reason;
 pub mod timeline;
 pub mod watch;

@@ -42,7 +42,7 @@ pub enum Skip {
     NoSocket = 0,
     /// Its socket is not a flow's: passed on.
     NotAFlow = 1,
-    /// Its flow has ended and another has the slot: dropped.
+    /// Its flow has ended and another has the slot: dropped, unless it has its header.
     Ended = 2,
 }
 

@@ -4,7 +4,8 @@
 //! A packet passes at most twice. A batch (a GSO packet) goes to the segmenter,
 //! which hands its segments back one by one; each of them, and each datagram
 //! that came alone, goes through the steps, one file each: parse → flow → room
-//! → header → checksum → departure.
+//! → header → checksum → departure. What comes from a prepared file has its
+//! headers: it passes once, is counted, and goes on as it is.
 
 #![no_std]
 #![no_main]
@@ -23,6 +24,7 @@ mod flow;
 mod header;
 mod maps;
 mod parse;
+mod prepared;
 mod room;
 mod segment;
 
@@ -59,9 +61,10 @@ pub fn krtp_egress(ctx: TcContext) -> i32 {
 /// in clones. The gate before it writes nothing, and touches no bystander.
 #[classifier]
 pub fn krtp_flow(ctx: TcContext) -> i32 {
+    let priority = parse::priority(&ctx);
     match flow::of_socket(&ctx) {
-        Ok(flow) => handle(&ctx, &flow, parse::priority(&ctx)),
-        Err(skip) => pass(skip),
+        Ok(flow) => handle(&ctx, &flow, priority),
+        Err(skip) => pass(skip, priority),
     }
 }
 
@@ -75,12 +78,16 @@ pub fn krtp_by_slot(ctx: TcContext) -> i32 {
     }
     match flow::of_slot(ctx.cb()[0]) {
         Some(flow) => handle(&ctx, &flow, priority),
-        None => pass(Skip::NotAFlow),
+        None => pass(Skip::NotAFlow, priority),
     }
 }
 
 #[inline(always)]
 fn handle(ctx: &TcContext, flow: &Flow, priority: u32) -> i32 {
+    if carrier::is_counted(priority) {
+        prepared::count(ctx, flow);
+        return NEXT;
+    }
     let verdict = if parse::is_batch(ctx) {
         batch::redirect(ctx, flow, priority)
     } else {
@@ -96,12 +103,12 @@ fn handle(ctx: &TcContext, flow: &Flow, priority: u32) -> i32 {
 }
 
 #[inline(always)]
-fn pass(skip: Skip) -> i32 {
+fn pass(skip: Skip, priority: u32) -> i32 {
     maps::count_skip(skip);
     match skip {
-        Skip::NoSocket | Skip::NotAFlow => NEXT,
         // Nobody's header is for it, and without one it must not leave.
-        Skip::Ended => TC_ACT_SHOT,
+        Skip::Ended if !carrier::is_counted(priority) => TC_ACT_SHOT,
+        Skip::NoSocket | Skip::NotAFlow | Skip::Ended => NEXT,
     }
 }
 

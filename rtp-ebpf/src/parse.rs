@@ -6,6 +6,10 @@ use rtp_common::{checksum::word32, header, reason::Drop};
 /// Octets of an Ethernet header. Interfaces without one are user space's to
 /// refuse.
 pub const ETH: usize = 14;
+/// Ethertype of IPv4.
+pub const ETH_P_IP: u16 = 0x0800;
+/// Ethertype of IPv6.
+pub const ETH_P_IPV6: u16 = 0x86dd;
 /// Octets of a UDP header.
 pub const UDP: usize = 8;
 /// 32-bit words of an IPv4 header without options.

@@ -4,7 +4,7 @@ use crate::{
     batch, departure,
     flow::Flow,
     header,
-    parse::{self, Datagram, ETH, IPV4, IPV6, UDP},
+    parse::{self, Datagram, ETH, ETH_P_IP, ETH_P_IPV6, IPV4, IPV6, UDP},
     room,
 };
 use aya_ebpf::programs::TcContext;
@@ -14,9 +14,6 @@ use rtp_common::{
     notes::Note,
     reason::Drop,
 };
-
-const ETH_P_IP: u16 = 0x0800;
-const ETH_P_IPV6: u16 = 0x86dd;
 
 /// Sends the datagram on as an RTP packet.
 #[inline(always)]

@@ -70,7 +70,7 @@ fn render(views: &[View], json: bool) -> Result<String> {
         return Ok(serde_json::to_string(views)? + "\n");
     }
     if views.is_empty() {
-        return Ok("no flows of the kernel engine\n".into());
+        return Ok("no flows that the krtp program sees\n".into());
     }
     let blocks: Vec<String> = views.iter().map(text::block).collect();
     Ok(blocks.join("\n"))
@@ -83,6 +83,6 @@ mod tests {
     #[test]
     fn no_flows_are_an_answer() {
         assert_eq!(render(&[], true).expect("it renders"), "[]\n");
-        assert_eq!(render(&[], false).expect("it renders"), "no flows of the kernel engine\n");
+        assert_eq!(render(&[], false).expect("it renders"), "no flows that the krtp program sees\n");
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 use anyhow::{Context, ensure};
 use krtp::{
     engine::{Flow, prepared::PreparedFlow},
+    kernel::attach::Attachment,
     media::{
         Wish,
         library::Library,
@@ -32,7 +33,7 @@ pub const ROW: Row = Row {
     calls: "3n/49",
     does: "krtp stream of a file from krtp prepare, in which each payload stands behind its RTP header: one \
            sendfile() with UDP_SEGMENT hands over 49 packets; before it the file's state and the path's MTU \
-           are asked for.",
+           are asked for, and the program on the interface counts what passes.",
     cost: "Nothing for a packet by itself but the cutting apart, which a device with segmentation offload does: \
            no header is built and no payload is read or copied.",
     differs: Some("All viewers of the file have the same SSRC, sequence numbers and timestamps."),
@@ -40,11 +41,13 @@ pub const ROW: Row = Row {
 };
 
 struct Prepared {
+    // Dropped before the program goes.
     flow: PreparedFlow,
     source: Source,
+    _attachment: Attachment,
 }
 
-fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
+fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     ensure!(LEN + media.payload_len <= UNFRAGMENTED, "krtp sends no fragments");
     let copy = Arc::new(copy(media)?);
     // As of a file that was played before.
@@ -52,7 +55,10 @@ fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn
     copy.check(copy.place(&all), &mut Vec::new())?;
     let (socket, setting) = (flow::socket(target)?, flow::setting(media));
     let source = Library::new(None).copy(&copy)?;
-    Ok(Box::new(Prepared { flow: PreparedFlow::open(socket, setting, copy, Stop::default())?, source }))
+    let attachment = namespace.run(Attachment::for_prepared(namespace.netlink(), &target.link, 1))?;
+    let mut flow = PreparedFlow::open(socket, setting, copy, Stop::default())?;
+    flow.account(&attachment.maps, target.link.index)?;
+    Ok(Box::new(Prepared { flow, source, _attachment: attachment }))
 }
 
 /// A copy of the bench's file, which goes with what has it open.

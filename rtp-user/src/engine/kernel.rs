@@ -1,9 +1,13 @@
 //! The kernel engine: `sendfile` hands over a batch, the program on the
 //! interface writes the headers.
 
-use super::{Flow, SendError, Setting, Totals, batch_of, check_mtu, sendfile::Hand};
+use super::{
+    Flow, SendError, Setting, Totals, batch_of, check_mtu,
+    registration::{OpenError, Registration, describe},
+    sendfile::Hand,
+};
 use crate::{
-    kernel::{attach::SharedMaps, object::Maps},
+    kernel::attach::SharedMaps,
     media::{plan::Batch, source::Source},
     net::{route::NextHop, socket::FlowSocket},
     pace::Lateness,
@@ -16,12 +20,7 @@ use rtp_common::{
     reason::Drop as Reason,
     timeline::{PIECES, Piece},
 };
-use std::{
-    fs::File,
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, PoisonError},
-};
+use std::{fs::File, io, net::SocketAddr};
 
 /// Longest payload to which the kernel makes room for a header:
 /// `bpf_skb_adjust_room` grows no packet beyond four pages (`SKB_MAX_ALLOC`),
@@ -31,10 +30,10 @@ pub const LONGEST_PAYLOAD: u32 = 15_800;
 /// One flow of the kernel engine.
 #[derive(Debug)]
 pub struct KernelFlow {
+    // Dropped before the socket: none but this flow's packets find its slot.
+    registration: Registration,
     socket: FlowSocket,
     setting: Setting,
-    maps: SharedMaps,
-    slot: u32,
     segmented: bool,
     /// Number of the next packet, as the program will know it.
     number: u64,
@@ -59,39 +58,29 @@ impl KernelFlow {
         path: Path,
         stop: Stop,
     ) -> Result<Self, OpenError> {
-        let refused = |what| move |source| OpenError { what, source };
-        let mut state = describe(&setting, &socket, path);
-        let cookie = socket.cookie().map_err(refused("SO_COOKIE"))?;
-        state.cookie = cookie;
-        state.priority = socket.priority().map_err(refused("SO_PRIORITY"))?;
         if path.segmenter.is_some() {
-            let octets = u16::try_from(setting.payload)
-                .map_err(|_| refused("UDP_SEGMENT")(io::ErrorKind::InvalidInput.into()))?;
-            socket.set_segment(octets).map_err(refused("UDP_SEGMENT"))?;
+            let segment = OpenError::of("UDP_SEGMENT");
+            match u16::try_from(setting.payload) {
+                Ok(octets) => socket.set_segment(octets).map_err(segment)?,
+                Err(_) => return Err(segment(io::ErrorKind::InvalidInput.into())),
+            }
         }
         // Copies for listeners on this host are made before the interface:
         // they would have no headers.
         if socket.destination().ip().is_multicast() {
-            socket.set_multicast_loop(false).map_err(refused("IP_MULTICAST_LOOP"))?;
+            socket.set_multicast_loop(false).map_err(OpenError::of("IP_MULTICAST_LOOP"))?;
         }
-        let slot = {
-            let mut maps = maps.lock().unwrap_or_else(PoisonError::into_inner);
-            let slot =
-                maps.flows.claim(state).map_err(|error| refused("a flow slot")(io::Error::other(error)))?;
-            maps.notes.clear(slot);
-            let named = maps.sockets.name(&socket, cookie, slot);
-            if let Err(error) = named {
-                maps.flows.release(slot);
-                return Err(refused("socket storage")(io::Error::other(error)));
-            }
-            slot
+        let state = FlowState {
+            segmenter: path.segmenter.unwrap_or_default(),
+            ..describe(&setting, &socket, path.interface)
         };
+        let registration = Registration::of(maps, &socket, state)?;
+        registration.with(|maps, slot| maps.notes.clear(slot));
         Ok(Self {
             hand: Hand::of(&socket),
+            registration,
             socket,
             setting,
-            maps: Arc::clone(maps),
-            slot,
             segmented: path.segmenter.is_some(),
             number: 0,
             waiting: 0,
@@ -103,10 +92,6 @@ impl KernelFlow {
         })
     }
 
-    fn maps<T>(&self, with: impl FnOnce(&Maps) -> T) -> T {
-        with(&self.maps.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Lays the pieces that are new, and notes of each of the `packets` from
     /// number `first` on where it lies and what its payload sums to.
     fn lay(&mut self, first: u64, packets: usize, pieces: &[Piece], sums: &[u16]) {
@@ -115,7 +100,7 @@ impl KernelFlow {
             if piece != self.piece {
                 self.piece = piece;
                 self.place = (self.place + 1) % PIECES;
-                self.maps(|maps| maps.flows.lay(self.slot, self.place, piece));
+                self.registration.with(|maps, slot| maps.flows.lay(slot, self.place, piece));
             }
             *place = self.place;
         }
@@ -124,7 +109,7 @@ impl KernelFlow {
             let piece = pieces.partition_point(|piece| piece.first <= number).saturating_sub(1);
             Note { sum: sums.get(index).copied().unwrap_or_default(), piece: places[piece] }
         });
-        self.maps(|maps| maps.notes.lay(self.slot, first, notes));
+        self.registration.with(|maps, slot| maps.notes.lay(slot, first, notes));
     }
 
     /// Hands over `octets` of `file` as one batch or one datagram, which
@@ -140,7 +125,7 @@ impl KernelFlow {
     /// for the next hop's link-layer address.
     fn check_seen(&mut self, sent: u64) -> Result<(), SendError> {
         let destination = self.destination();
-        let state = self.maps(|maps| maps.flows.read(self.slot));
+        let state = self.registration.read();
         let seen = state.packets + state.drops.iter().sum::<u64>();
         let fatal = |&reason: &Reason| {
             state.drops[reason as usize] > 0 && !(reason == Reason::Note && self.was_silent)
@@ -173,7 +158,7 @@ impl KernelFlow {
 
 impl Flow for KernelFlow {
     fn send(&mut self, source: &mut Source, batch: &Batch, pieces: &[Piece]) -> Result<bool, SendError> {
-        if self.maps(|maps| maps.flows.is_to_leave(self.slot)) {
+        if self.registration.is_to_leave() {
             return Err(SendError::Detached { destination: self.destination() });
         }
         check_mtu(&self.socket, &self.setting)?;
@@ -200,7 +185,7 @@ impl Flow for KernelFlow {
     }
 
     fn show(&mut self, lateness: &Lateness) {
-        self.maps(|maps| maps.flows.show(self.slot, lateness));
+        self.registration.with(|maps, slot| maps.flows.show(slot, lateness));
     }
 
     fn waiting(&self) -> u64 {
@@ -208,7 +193,7 @@ impl Flow for KernelFlow {
     }
 
     fn totals(&self) -> Totals {
-        let state = self.maps(|maps| maps.flows.read(self.slot));
+        let state = self.registration.read();
         Totals {
             packets: state.packets,
             octets: state.octets,
@@ -236,12 +221,6 @@ impl Flow for KernelFlow {
     }
 }
 
-impl Drop for KernelFlow {
-    fn drop(&mut self) {
-        self.maps(|maps| maps.flows.release(self.slot));
-    }
-}
-
 /// The way a flow's packets take.
 #[derive(Clone, Copy, Debug)]
 pub struct Path {
@@ -251,44 +230,4 @@ pub struct Path {
     pub segmenter: Option<u32>,
     /// Who has to answer, where somebody has to.
     pub next_hop: Option<NextHop>,
-}
-
-/// A flow could not be registered.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot set up a flow of the kernel engine: {what}: {source}")]
-pub struct OpenError {
-    what: &'static str,
-    source: io::Error,
-}
-
-fn describe(setting: &Setting, socket: &FlowSocket, path: Path) -> FlowState {
-    let (source, destination) = (socket.source(), socket.destination());
-    FlowState {
-        ssrc: setting.ssrc,
-        first_sequence: setting.first_sequence,
-        next_sequence: u32::from(setting.first_sequence),
-        payload_type: setting.payload_type,
-        family: if destination.is_ipv6() { 6 } else { 4 },
-        ifindex: path.interface,
-        segmenter: path.segmenter.unwrap_or_default(),
-        checksum: u32::from(setting.checksum == super::Checksum::Full),
-        destination: octets(destination.ip()),
-        source: octets(source.ip()),
-        destination_port: destination.port(),
-        source_port: source.port(),
-        clock_rate: setting.clock_rate,
-        payload: setting.payload,
-        ..FlowState::default()
-    }
-}
-
-fn octets(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => {
-            let mut octets = [0; 16];
-            octets[..4].copy_from_slice(&address.octets());
-            octets
-        }
-        IpAddr::V6(address) => address.octets(),
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod kernel;
 pub mod prepared;
+pub mod registration;
 mod sendfile;
 pub mod user;
 

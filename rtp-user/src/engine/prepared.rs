@@ -1,20 +1,28 @@
 //! The prepared engine: `sendfile` hands over packets that stand in a file with
 //! their RTP headers, and the kernel or the interface cuts them apart (UDP GSO).
-//! No program, no privilege.
+//! It needs no program and no privilege; where a program is on the interface, it
+//! counts what passes.
 
-use super::{Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu, sendfile::Hand};
+use super::{
+    Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu,
+    registration::{OpenError, Registration, describe},
+    sendfile::Hand,
+};
 use crate::{
+    kernel::attach::SharedMaps,
     media::{plan::Batch, prepared::Copy, source::Source},
     net::socket::FlowSocket,
     pace::Lateness,
     stop::Stop,
 };
-use rtp_common::{header::LEN as HEADER, timeline::Piece};
+use rtp_common::{carrier, flow::FlowState, header::LEN as HEADER, timeline::Piece};
 use std::{io, net::SocketAddr, ops::Range, sync::Arc};
 
 /// One flow of the prepared engine.
 #[derive(Debug)]
 pub struct PreparedFlow {
+    /// With the program that counts it, if one does.
+    registration: Option<Registration>,
     socket: FlowSocket,
     setting: Setting,
     copy: Arc<Copy>,
@@ -41,7 +49,37 @@ impl PreparedFlow {
             }
         };
         let hand = Hand::of(&socket);
-        Ok(Self { socket, setting, copy, segments, hand, packets: 0, octets: 0, last: None, stop })
+        Ok(Self {
+            registration: None,
+            socket,
+            setting,
+            copy,
+            segments,
+            hand,
+            packets: 0,
+            octets: 0,
+            last: None,
+            stop,
+        })
+    }
+
+    /// Has the program whose maps these are count it on the interface of that
+    /// index. What leaves through another one is not counted.
+    pub fn account(&mut self, maps: &SharedMaps, interface: u32) -> Result<(), OpenError> {
+        let state = FlowState { prepared: 1, ..describe(&self.setting, &self.socket, interface) };
+        let registration = Registration::of(maps, &self.socket, state)?;
+        self.socket.set_priority(carrier::COUNTED).map_err(OpenError::of("SO_PRIORITY"))?;
+        self.registration = Some(registration);
+        Ok(())
+    }
+
+    /// Goes on without the program, if it is about to be detached.
+    fn let_go(&mut self) -> io::Result<()> {
+        let Some(registration) = self.registration.take_if(|registration| registration.is_to_leave()) else {
+            return Ok(());
+        };
+        tracing::warn!("{}: goes on unaccounted, as the interface was detached", self.destination());
+        self.socket.set_priority(registration.priority)
     }
 
     fn send_batch(&mut self, source: &Source, place: &Range<u64>) -> io::Result<bool> {
@@ -71,7 +109,8 @@ impl Flow for PreparedFlow {
     /// `pieces` say when packets are due; what their headers say stands in the file.
     fn send(&mut self, source: &mut Source, batch: &Batch, _pieces: &[Piece]) -> Result<bool, SendError> {
         check_mtu(&self.socket, &self.setting)?;
-        let sent = self.send_batch(source, &self.copy.place(batch));
+        let place = self.copy.place(batch);
+        let sent = self.let_go().and_then(|()| self.send_batch(source, &place));
         let error = |error| SendError::of(self.destination(), &self.setting, self.socket.mtu().ok(), error);
         if !sent.map_err(error)? {
             return Ok(false);
@@ -82,8 +121,16 @@ impl Flow for PreparedFlow {
         Ok(true)
     }
 
-    /// Nobody looks at a flow of this engine but its process.
-    fn show(&mut self, _lateness: &Lateness) {}
+    fn show(&mut self, lateness: &Lateness) {
+        let Some(registration) = &self.registration else {
+            return;
+        };
+        let Totals { last_sequence, last_timestamp, .. } = self.totals();
+        registration.with(|maps, slot| {
+            maps.flows.show(slot, lateness);
+            maps.flows.show_numbers(slot, last_sequence.wrapping_add(1), last_timestamp);
+        });
+    }
 
     fn waiting(&self) -> u64 {
         self.socket.waiting().unwrap_or_default()

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 /// The block of one flow, with its line ends.
 pub fn block(view: &View) -> String {
-    let mut text = format!("{}, process {}\n", view.destination, view.pid);
+    let prepared = if view.prepared { ", prepared" } else { "" };
+    let mut text = format!("{}, process {}{prepared}\n", view.destination, view.pid);
     let mut line = |line: String| writeln!(text, "  {}", line.trim_end()).expect("a string has room");
     line(format!("{:<15}{}", "source", view.source));
     for [left, right] in pairs(view) {
@@ -110,6 +111,13 @@ mod tests {
   dropped        10: sum and timeline missing 10
 ";
         assert_eq!(block(&view(|state| state.drops = [0, 10, 0, 0])), expected);
+    }
+
+    #[test]
+    fn a_prepared_flow_says_so() {
+        let block = block(&view(|state| (state.prepared, state.segmenter) = (1, 0)));
+        assert!(block.starts_with("239.1.2.3:5004, process 1234, prepared\n"), "{block}");
+        assert!(block.contains("segmenter       none\n"), "{block}");
     }
 
     #[test]

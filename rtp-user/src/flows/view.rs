@@ -47,7 +47,9 @@ pub struct View {
     pub next_sequence: u16,
     /// RTP timestamp of the last packet; none before the first.
     pub last_timestamp: Option<u32>,
-    /// Packets that got their header.
+    /// Whether its packets come with their headers, from a prepared file.
+    pub prepared: bool,
+    /// Packets that got their header (of a prepared file: that passed).
     pub packets: u64,
     /// Their payload octets.
     pub octets: u64,
@@ -55,7 +57,7 @@ pub struct View {
     pub packets_per_second: Option<f64>,
     /// Payload bits per second, likewise.
     pub bits_per_second: Option<f64>,
-    /// Batches handed to the segmenter.
+    /// Batches handed to the segmenter (of a prepared file: that passed).
     pub batches: u64,
     /// Packets per batch on average; none without batches.
     pub packets_per_batch: Option<f64>,
@@ -123,6 +125,7 @@ impl View {
             first_sequence: state.first_sequence,
             next_sequence: state.next_sequence as u16,
             last_timestamp: (state.packets != 0).then_some(state.last_timestamp),
+            prepared: state.prepared != 0,
             packets: state.packets,
             octets: state.octets,
             packets_per_second: rate.map(|rate| rate.packets),
@@ -268,6 +271,7 @@ pub(super) mod tests {
             ("packets_per_second", serde_json::json!(960.0)),
             ("drops", serde_json::json!([])),
             ("checksum", serde_json::json!("full")),
+            ("prepared", serde_json::json!(false)),
         ] {
             assert_eq!(json[field], expected, "{field}");
         }

@@ -42,14 +42,29 @@ impl Attachment {
         Self::of_object(netlink, link, Object::load(flows)?).await
     }
 
-    /// The same with what is loaded already.
-    pub async fn of_object(netlink: &Netlink, link: &Link, mut object: Object) -> Result<Self, AttachError> {
-        for name in segmenter::sweep(netlink).await? {
-            tracing::info!("removed {name}, left behind by a killed krtp");
-        }
-        qdisc::sweep()?;
+    /// The same for flows of prepared files alone, which need no segmenter.
+    pub async fn for_prepared(netlink: &Netlink, link: &Link, flows: u32) -> Result<Self, AttachError> {
+        let object = Object::load_for_prepared(flows)?;
+        sweep(netlink).await?;
+        let holder = Holder::Process(Process::own());
+        Self::hang(netlink, link, object, holder, Err("prepared packets need none".into())).await
+    }
+
+    /// As [`Self::for_now`], with what is loaded already.
+    pub async fn of_object(netlink: &Netlink, link: &Link, object: Object) -> Result<Self, AttachError> {
+        sweep(netlink).await?;
         let holder = Holder::Process(Process::own());
         let segmenter = segmenter::make_or_say(netlink, link, holder).await;
+        Self::hang(netlink, link, object, holder, segmenter).await
+    }
+
+    async fn hang(
+        netlink: &Netlink,
+        link: &Link,
+        mut object: Object,
+        holder: Holder,
+        segmenter: Result<u32, String>,
+    ) -> Result<Self, AttachError> {
         let made = segmenter.as_ref().map_or_else(|_| Undo::default(), |index| Undo::default().link(*index));
         let Hung { link: hung, undo, filter, .. } = match hang(&mut object, link, made.clone()) {
             Ok(hung) => hung,
@@ -102,6 +117,15 @@ impl Attachment {
     pub fn ebpf(&mut self) -> Option<&mut Ebpf> {
         self.ebpf.as_mut()
     }
+}
+
+/// Removes what a killed krtp left whose guardian was killed, too.
+async fn sweep(netlink: &Netlink) -> Result<(), AttachError> {
+    for name in segmenter::sweep(netlink).await? {
+        tracing::info!("removed {name}, left behind by a killed krtp");
+    }
+    qdisc::sweep()?;
+    Ok(())
 }
 
 /// The pinned segmenter, unless `link` has become unfit since.

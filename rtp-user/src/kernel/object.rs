@@ -86,11 +86,20 @@ impl Object {
         Self::load_from(OBJECT, flows)
     }
 
+    /// The same for flows of prepared files alone, of whose packets nothing is noted.
+    pub fn load_for_prepared(flows: u32) -> Result<Self, LoadError> {
+        Self::load_with(OBJECT, flows, 1)
+    }
+
     /// Loads another build of it, to be compared with the one that is embedded.
     pub fn load_from(object: &[u8], flows: u32) -> Result<Self, LoadError> {
+        Self::load_with(object, flows, flows)
+    }
+
+    fn load_with(object: &[u8], flows: u32, rings: u32) -> Result<Self, LoadError> {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("FLOWS", flows)
-            .map_max_entries("NOTES", flows)
+            .map_max_entries("NOTES", rings)
             .load(object)
             .map_err(LoadError::of_object)?;
         verify(&mut ebpf, EGRESS)?;

@@ -15,7 +15,6 @@ use crate::{
     media::{Media, prepared::Copy},
     net::{
         netlink::Netlink,
-        offload,
         socket::{self, FlowSocket},
     },
     pace::Pacing,
@@ -71,9 +70,9 @@ pub(super) async fn prepare(
         }
         ways.push(of_stream);
     }
-    let programs = hang(netlink, streams, &ways, media, copies).await?;
-    let keepers = match &programs {
-        Ok(_) => {
+    let (programs, kernel) = hang(netlink, streams, &ways, media, copies).await?;
+    let keepers = match &kernel {
+        Ok(()) => {
             let payloads = media.iter().map(|media| media.payload);
             Keepers::hold(netlink, streams, &ways, rates, payloads).await?
         }
@@ -82,11 +81,11 @@ pub(super) async fn prepare(
     let mut ready = Vec::new();
     let mut facts = Vec::new();
     for (((options, media), ways), copy) in streams.iter().zip(media).zip(&ways).zip(copies) {
-        let engine = match (copy, options.engine, &programs) {
-            (Some(copy), ..) => Engine::Prepared(copy),
+        let engine = match (copy, options.engine, &kernel) {
+            (Some(copy), ..) => Engine::Prepared(copy, &programs),
             (None, EngineChoice::User, _) => Engine::User("asked for"),
             (None, _, Err(why)) => Engine::User(why),
-            (None, _, Ok(programs)) => Engine::Kernel(programs),
+            (None, _, Ok(())) => Engine::Kernel(&programs),
         };
         let pacing = keepers.pacing(options, ways, engine.without_departures());
         let (stream, of_stream) = open(options, media, ways, engine, pacing, stop)?;
@@ -94,30 +93,38 @@ pub(super) async fn prepare(
         facts.push(of_stream);
     }
     let choices = choices(&facts);
-    Ok(Setup { streams: ready, facts, choices, log: Log::of(programs.ok()), keepers })
+    Ok(Setup { streams: ready, facts, choices, log: Log::of(programs), keepers })
 }
 
-/// The program on all interfaces where a stream may have it, or why there is none.
+/// The program on all interfaces where a stream may have it; and whether the
+/// kernel engine can be had, or why not.
 async fn hang(
     netlink: &Netlink,
     streams: &[Options],
     ways: &[Vec<Way>],
     media: &[Media],
     copies: &[Option<Arc<Copy>>],
-) -> Result<Result<Programs, String>> {
-    let unprepared = |place: &usize| copies[*place].is_none() && streams[*place].engine != EngineChoice::User;
-    let wanted: Vec<_> = (0..streams.len()).filter(unprepared).collect();
-    if wanted.is_empty() {
-        return Ok(Err("asked for".into()));
-    }
-    let ways: Vec<&Way> = wanted.iter().flat_map(|&place| &ways[place]).collect();
-    let payload = wanted.iter().map(|&place| media[place].payload).max().unwrap_or_default();
-    match Programs::hang(netlink, &ways, payload).await {
-        Err(error) if wanted.iter().any(|&place| streams[place].engine == EngineChoice::Kernel) => {
-            Err(error.context("no kernel engine (--engine user goes without)"))
+) -> Result<(Programs, Result<(), String>)> {
+    let (prepared, others): (Vec<_>, Vec<_>) =
+        (0..streams.len()).partition(|&place: &usize| copies[place].is_some());
+    let wanted: Vec<_> =
+        others.into_iter().filter(|&place| streams[place].engine != EngineChoice::User).collect();
+    let of = |places: &[usize]| places.iter().flat_map(|&place| &ways[place]).collect::<Vec<&Way>>();
+    let (of_kernel, of_prepared) = (of(&wanted), of(&prepared));
+    let mut programs = Programs::default();
+    let kernel = if wanted.is_empty() {
+        Err("asked for".into())
+    } else {
+        let payload = wanted.iter().map(|&place| media[place].payload).max().unwrap_or_default();
+        match programs.hang(netlink, &of_kernel, &of_prepared, payload).await {
+            Err(error) if wanted.iter().any(|&place| streams[place].engine == EngineChoice::Kernel) => {
+                return Err(error.context("no kernel engine (--engine user goes without)"));
+            }
+            hung => hung.map_err(|error| one_line(&error)),
         }
-        hung => Ok(hung.map_err(|error| one_line(&error))),
-    }
+    };
+    programs.hang_for_prepared(netlink, &of_prepared).await;
+    Ok((programs, kernel))
 }
 
 /// Who sees to a stream's headers.
@@ -127,8 +134,8 @@ enum Engine<'a> {
     Kernel(&'a Programs),
     /// User space, and why.
     User(&'a str),
-    /// They are in the file.
-    Prepared(&'a Arc<Copy>),
+    /// They are in the file; the program counts the packets, where it can be had.
+    Prepared(&'a Arc<Copy>, &'a Programs),
 }
 
 impl Engine<'_> {
@@ -136,7 +143,7 @@ impl Engine<'_> {
         match self {
             Self::Kernel(_) => None,
             Self::User(_) => Some("the user engine writes no departure times"),
-            Self::Prepared(_) => Some("nobody writes departure times of prepared packets"),
+            Self::Prepared(..) => Some("nobody writes departure times of prepared packets"),
         }
     }
 
@@ -145,15 +152,7 @@ impl Engine<'_> {
         match self {
             Self::Kernel(programs) => ("kernel", programs.describe(way)),
             Self::User(why) => ("user", (*why).to_owned()),
-            Self::Prepared(_) => {
-                let name = &way.link.name;
-                let cut = if offload::segmentation(name).unwrap_or_default() {
-                    format!("batches cut by {name}")
-                } else {
-                    format!("batches cut before {name}, which does not segment UDP")
-                };
-                ("prepared", cut)
-            }
+            Self::Prepared(_, programs) => ("prepared", programs.describe_prepared(way)),
         }
     }
 }
@@ -169,7 +168,7 @@ fn open(
 ) -> Result<(Stream, Facts)> {
     let kernel = matches!(engine, Engine::Kernel(_));
     let numbers = match engine {
-        Engine::Prepared(copy) => {
+        Engine::Prepared(copy, _) => {
             let first = copies::first_packet(copy, options.start)?;
             Some(copy.numbers_of(first).with_context(|| copy.path().display().to_string())?)
         }
@@ -197,9 +196,11 @@ fn open(
         flows.push(match engine {
             Engine::Kernel(programs) => Box::new(programs.open(way, socket, setting, stop)?),
             Engine::User(_) => Box::new(UserFlow::open(socket, setting, stop.clone()).with_context(to)?),
-            Engine::Prepared(copy) => {
+            Engine::Prepared(copy, programs) => {
                 let flow = PreparedFlow::open(socket, setting, Arc::clone(copy), stop.clone());
-                Box::new(flow.with_context(to)?)
+                let mut flow = flow.with_context(to)?;
+                programs.account(way, &mut flow);
+                Box::new(flow)
             }
         });
     }

@@ -11,5 +11,6 @@ mod file;
 mod flows;
 mod kill;
 mod prepare;
+mod prepared;
 mod signals;
 mod sweep;

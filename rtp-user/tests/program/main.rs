@@ -19,6 +19,7 @@ mod batch;
 mod bystander;
 mod checksum;
 mod frame;
+mod prepared;
 mod rewrite;
 mod rig;
 mod shape;

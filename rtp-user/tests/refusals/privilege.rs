@@ -80,6 +80,19 @@ fn auto_falls_back_to_the_user_engine_and_says_why() {
 }
 
 #[test]
+fn prepared_files_go_unaccounted_and_say_why() {
+    let mut host = Host::new();
+    host.without_privilege();
+    host.run("prepare sample.ts -o cache/a.krtp").well();
+    let ended = host.run("stream cache/a.krtp --to 198.18.0.2:5004 --pace none").well();
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    for words in ["krtp: prepared engine on va: ", "unaccounted because", "not permitted", REMEDY] {
+        assert!(ended.stderr.contains(words), "nothing of {words:?}: {ended:?}");
+    }
+    assert!(ended.stdout.starts_with("sent 1,139 packets"), "{ended:?}");
+}
+
+#[test]
 fn two_capabilities_are_enough() {
     let mut host = Host::new();
     host.with_capabilities("+bpf,+net_admin");
