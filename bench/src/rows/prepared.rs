@@ -1,7 +1,8 @@
 //! A prepared file, used as the command uses it (`krtp prepare`, `krtp stream`).
 
 use super::{
-    CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, Group, PAYLOAD_TYPE, Row, SSRC, STEP, Sender, means::flow,
+    CLOCK_RATE, FIRST_SEQUENCE, FIRST_TIMESTAMP, Group, PAYLOAD_TYPE, Row, SSRC, STEP, Sender,
+    means::flow::{self, FlowSender},
 };
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
@@ -9,19 +10,18 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use krtp::{
-    engine::{Flow, prepared::PreparedFlow},
+    engine::prepared::PreparedFlow,
     media::{
         Wish,
         library::Library,
         prepared::{Copy, format::Numbers},
-        source::Source,
     },
     prepare::Original,
     stop::Stop,
     stream::Pace,
 };
 use rtp_common::header::LEN;
-use std::{ops::Range, os::fd::AsRawFd, path::PathBuf, sync::Arc};
+use std::{os::fd::AsRawFd, path::PathBuf, sync::Arc};
 
 pub const ROW: Row = Row {
     key: "prepared",
@@ -37,24 +37,21 @@ pub const ROW: Row = Row {
     open,
 };
 
-struct Prepared {
-    flow: PreparedFlow,
-    source: Source,
+fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
+    let copy = copy(media)?;
+    let source = Library::new(None).copy(&copy)?;
+    Ok(Box::new(FlowSender::new(flow(&copy, target, media)?, source, ())))
 }
 
-fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    ensure!(LEN + media.payload_len <= UNFRAGMENTED, "krtp sends no fragments");
-    let copy = Arc::new(copy(media)?);
-    // As of a file that was played before.
-    let all = media.plan.batch(0, media.packets());
-    copy.check(copy.place(&all), &mut Vec::new())?;
+/// A flow of the copy.
+pub fn flow(copy: &Arc<Copy>, target: &Target, media: &Media) -> anyhow::Result<PreparedFlow> {
     let (socket, setting) = (flow::socket(target)?, flow::setting(media));
-    let source = Library::new(None).copy(&copy)?;
-    Ok(Box::new(Prepared { flow: PreparedFlow::open(socket, setting, copy, Stop::default())?, source }))
+    Ok(PreparedFlow::open(socket, setting, Arc::clone(copy), Stop::default())?)
 }
 
 /// A copy of the bench's file, which goes with what has it open.
-fn copy(media: &Media) -> anyhow::Result<Copy> {
+pub fn copy(media: &Media) -> anyhow::Result<Arc<Copy>> {
+    ensure!(LEN + media.payload_len <= UNFRAGMENTED, "krtp sends no fragments");
     let directory = tempfile::tempdir().context("a directory for the prepared copy (see TMPDIR)")?;
     let path = directory.path().join("copy");
     let file = PathBuf::from(format!("/proc/self/fd/{}", media.file.as_raw_fd()));
@@ -70,19 +67,8 @@ fn copy(media: &Media) -> anyhow::Result<Copy> {
     let numbers = Numbers { ssrc: SSRC, sequence: FIRST_SEQUENCE, timestamp: FIRST_TIMESTAMP };
     let original = Original::open(&file, &wish, Pace::Bits(rate))?;
     original.write(&path, numbers, &Library::new(None), &mut |_, _| {})?;
-    Ok(Copy::open(&path)?)
-}
-
-impl Sender for Prepared {
-    fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
-        let mut next = packets.start;
-        while next < packets.end {
-            let most = self.flow.max_batch().min(packets.end - next);
-            let batch = media.plan.batch(next as u64, most);
-            self.source.prepare(&batch)?;
-            ensure!(self.flow.send(&mut self.source, &batch, &[])?, "stopped");
-            next += batch.packets;
-        }
-        Ok(())
-    }
+    let copy = Copy::open(&path)?;
+    // As of a file that was played before.
+    copy.check(copy.place(&media.plan.batch(0, media.packets())), &mut Vec::new())?;
+    Ok(Arc::new(copy))
 }
