@@ -35,23 +35,25 @@ pub fn measure(media: &Media, ways: &[Way], rounds: u32) -> anyhow::Result<(Vec<
     let (mut series, mut memory) = (Vec::new(), Vec::new());
     for &way in ways {
         let means = Means::of(way.engine, media)?;
-        check(way, &means, media).with_context(|| format!("{} flows, {}", COUNTS[4], way.title()))?;
+        check(way, &means, media, COUNTS[COUNTS.len() - 1])?;
         memory.push(remember(way, &means, media)?);
         series.extend(measure_one(way, &means, media, rounds)?);
     }
     Ok((series, memory))
 }
 
-/// The first, the last and one in the middle of the largest crowd send to a receiver that looks at every octet.
-fn check(way: Way, means: &Means, media: &Media) -> anyhow::Result<()> {
+/// The first, the last and one in the middle of `count` flows send to a receiver that looks at every octet.
+pub fn check(way: Way, means: &Means, media: &Media, count: usize) -> anyhow::Result<()> {
     let namespace = Namespace::enter_new()?;
     let (target, peer) = namespace.peer(UNLIMITED)?;
-    let most = COUNTS[COUNTS.len() - 1];
-    eprintln!("krtp-bench: {most} flows, {}: do they deliver? …", way.title());
-    let crowd = Rc::new(RefCell::new(Crowd::open(means, &namespace, &target, media, most)?));
-    for flow in [0, most / 2, most - 1] {
+    eprintln!("krtp-bench: {count} flows, {}: do they deliver? …", way.title());
+    let crowd = Rc::new(RefCell::new(Crowd::open(means, &namespace, &target, media, count)?));
+    let mut flows = vec![0, count / 2, count - 1];
+    flows.dedup();
+    for flow in flows {
         let mut one = Speakers { crowd: Rc::clone(&crowd), who: Who::One(flow) };
-        check::datagrams(&mut one, &peer, media, 0..CHECKED, true).with_context(|| format!("flow {flow}"))?;
+        check::datagrams(&mut one, &peer, media, 0..CHECKED, true)
+            .with_context(|| format!("flow {flow} of {count}, {}", way.title()))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What a packet costs as things grow: packets in a batch, flows, processor cores, and a file that is not in memory.
 
 mod batches;
+mod cores;
 mod crowd;
 mod flows;
 mod memory;
@@ -36,6 +37,8 @@ enum Part {
     Batches,
     /// Flows
     Flows,
+    /// Processor cores
+    Cores,
 }
 
 /// Size of the file, million octets.
@@ -43,6 +46,7 @@ const MEGABYTES: u32 = 128;
 
 /// Checks, measures, prints.
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    let cpus = cpu::allowed()?;
     cpu::stay()?;
     let media = Media::random(MEGABYTES)?;
     let wanted = |part| options.only.is_empty() || options.only.contains(&part);
@@ -54,6 +58,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let (series, memory) = flows::measure(&media, &flows::ways(), if options.quick { 3 } else { 25 })?;
         report.series.extend(series);
         report.memory.extend(memory);
+    }
+    if wanted(Part::Cores) {
+        report.cores = cores::measure(&media, &cpus, if options.quick { 3 } else { 20 })?;
     }
     let conditions = Conditions::here(&media.part(0, crate::lane::PARTS))?;
     if options.json {
@@ -104,6 +111,16 @@ impl Way {
                 "prepared file, interface with segmentation offload"
             }
             Self { engine: Engine::User, .. } => "user engine",
+        }
+    }
+
+    /// Its name where there is little room.
+    fn short(self) -> &'static str {
+        match self {
+            Self { engine: Engine::Kernel, .. } => "kernel",
+            Self { engine: Engine::Prepared, offload: false } => "prepared",
+            Self { engine: Engine::Prepared, offload: true } => "prepared, offload",
+            Self { engine: Engine::User, .. } => "user",
         }
     }
 

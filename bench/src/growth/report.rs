@@ -1,6 +1,6 @@
 //! What was measured, as tables for people and as JSON for programs.
 
-use super::memory::Memory;
+use super::{cores::Cores, memory::Memory};
 use crate::{
     media::PAYLOAD,
     report::Conditions,
@@ -89,6 +89,7 @@ fn write_line(text: &mut String, title: &str, wide: usize, cells: &[String], eac
 pub struct Report {
     pub series: Vec<Series>,
     pub memory: Vec<Memory>,
+    pub cores: Vec<Cores>,
 }
 
 impl Report {
@@ -97,6 +98,8 @@ impl Report {
         let series = self.series.iter().map(|series| (series.key.clone(), series.json()));
         let mut object: Map<String, Value> = series.collect();
         object.insert("memory_per_flow".into(), json!(self.memory));
+        let cores = self.cores.iter().map(|cores| (cores.key.clone(), cores.json()));
+        object.insert("cores".into(), cores.collect::<Map<_, _>>().into());
         object.insert("payload_octets".into(), json!(PAYLOAD));
         object.insert("packets_per_turn".into(), json!(conditions.packets));
         object.insert("kernel".into(), json!(conditions.kernel));
@@ -118,7 +121,30 @@ impl Report {
             series.table(&mut text);
         }
         self.memory_table(&mut text);
+        self.cores_table(&mut text);
         text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+    }
+
+    fn cores_table(&self, text: &mut String) {
+        if self.cores.is_empty() {
+            return;
+        }
+        let mut line = |title: &str, cells: [String; 5]| write_line(text, title, 35, &cells, 9);
+        line(
+            "two cores by one, packets a second",
+            ["one, /s", "by time", "low", "high", "by CPU"].map(Into::into),
+        );
+        for cores in &self.cores {
+            let (one, time, cpu) = (
+                cores.spread(|round| round.one),
+                cores.spread(|round| round.by_time),
+                cores.spread(|round| round.by_cpu),
+            );
+            let [median, low, high, cpu] =
+                [time.median, time.low, time.high, cpu.median].map(|ratio| format!("{ratio:.2}"));
+            line(&cores.title, [format!("{:.0}", one.median), median, low, high, cpu]);
+        }
+        line("", Default::default());
     }
 
     fn memory_table(&self, text: &mut String) {
@@ -142,7 +168,13 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::memory::Memory, Report, Series};
+    use super::{
+        super::{
+            cores::{Cores, Round},
+            memory::Memory,
+        },
+        Report, Series,
+    };
     use crate::report::Conditions;
 
     fn report() -> (Report, Conditions) {
@@ -165,13 +197,18 @@ mod tests {
             process: 100_000.0,
             page_tables: 4096.0,
         };
+        let cores = Cores {
+            key: "prepared_offload_interface_each".into(),
+            title: "prepared, offload, an interface each".into(),
+            rounds: vec![Round { one: 12_345_678.0, by_time: 1.9, by_cpu: 1.95 }],
+        };
         let conditions = Conditions {
             kernel: "6.18.44-some-rather-long-name-amd64".into(),
             cpu: "A processor with a name that goes on and on and on @ 2.90GHz".into(),
             date: "2026-11-23T00:00:00Z".into(),
             packets: 27_788,
         };
-        (Report { series: vec![series], memory: vec![memory] }, conditions)
+        (Report { series: vec![series], memory: vec![memory], cores: vec![cores] }, conditions)
     }
 
     #[test]

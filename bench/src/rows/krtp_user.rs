@@ -27,7 +27,7 @@ pub const ROW: Row = Row {
 };
 
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    Ok(Box::new(FlowSender::new(flow(target, media)?, media.source_without_sums()?, ())))
+    Ok(Box::new(FlowSender::new(Box::new(flow(target, media)?), media.source_without_sums()?, ())))
 }
 
 /// A flow of the engine.

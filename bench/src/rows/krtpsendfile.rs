@@ -45,7 +45,7 @@ pub fn open_with(
     media: &Media,
 ) -> anyhow::Result<Box<dyn Sender>> {
     let held = namespace.run(Attachment::of_object(namespace.netlink(), &target.link, object))?;
-    let flow = flow(&held, target, media)?;
+    let flow = Box::new(flow(&held, target, media)?);
     Ok(Box::new(FlowSender::new(flow, source(media)?, held)))
 }
 

@@ -40,7 +40,7 @@ pub const ROW: Row = Row {
 fn open(_: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     let copy = copy(media)?;
     let source = Library::new(None).copy(&copy)?;
-    Ok(Box::new(FlowSender::new(flow(&copy, target, media)?, source, ())))
+    Ok(Box::new(FlowSender::new(Box::new(flow(&copy, target, media)?), source, ())))
 }
 
 /// A flow of the copy.

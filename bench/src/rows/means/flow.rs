@@ -57,8 +57,8 @@ pub struct FlowSender<H = ()> {
 
 impl<H> FlowSender<H> {
     /// What is `held` goes after the flow.
-    pub fn new(flow: impl Flow + 'static, source: Source, held: H) -> Self {
-        Self { flow: Box::new(flow), source, _held: held }
+    pub fn new(flow: Box<dyn Flow>, source: Source, held: H) -> Self {
+        Self { flow, source, _held: held }
     }
 }
 
