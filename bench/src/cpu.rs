@@ -7,6 +7,7 @@ use nix::{
         resource::{UsageWho, getrusage},
         time::{TimeVal, TimeValLike},
     },
+    time::ClockId,
     unistd::Pid,
 };
 use std::time::{Duration, Instant};
@@ -14,12 +15,25 @@ use std::time::{Duration, Instant};
 /// Stays on one CPU: a move between CPUs leaves warm caches behind, and on a
 /// veth pair it can reorder packets.
 pub fn stay() -> anyhow::Result<()> {
-    let this = Pid::from_raw(0);
-    let allowed = sched_getaffinity(this).context("asking which CPUs may be used")?;
-    let last = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    stay_on(*allowed()?.last().context("no CPU may be used")?)
+}
+
+/// The CPUs that may be used.
+pub fn allowed() -> anyhow::Result<Vec<usize>> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).context("asking which CPUs may be used")?;
+    Ok((0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect())
+}
+
+/// Keeps the calling thread on this one.
+pub fn stay_on(cpu: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
-    set.set(last.context("no CPU may be used")?)?;
-    sched_setaffinity(this, &set).context("staying on one CPU")
+    set.set(cpu)?;
+    sched_setaffinity(Pid::from_raw(0), &set).context("staying on one CPU")
+}
+
+/// CPU time that the calling thread took so far.
+pub fn of_this_thread() -> anyhow::Result<Duration> {
+    Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now().context("CLOCK_THREAD_CPUTIME_ID")?.into())
 }
 
 /// CPU time that this process took so far, user and system. The kernel's work

@@ -4,6 +4,7 @@
 //! to clean up: whatever ends the process ends it and all that is in it.
 
 mod peer;
+mod queues;
 
 pub use peer::{Drain, Peer, read_exactly};
 
@@ -109,13 +110,22 @@ impl Namespace {
 
     /// The same with `segments` for `gso_max_segs`; [`UNLIMITED`] is a network card with segmentation offload.
     pub fn sink_of(&self, number: u8, segments: u32) -> anyhow::Result<Target> {
+        self.sink_with(number, segments, 1)
+    }
+
+    /// The same with so many queues, each for the processor of its number, as network cards have them.
+    pub fn sink_with(&self, number: u8, segments: u32, queues: u32) -> anyhow::Result<Target> {
         let name = format!("ifb{number}");
-        self.run(self.netlink.handle().link().add(LinkIfb::new(&name).build()).execute())
+        let make = LinkIfb::new(&name).append_extra_attribute(LinkAttribute::NumTxQueues(queues)).build();
+        self.run(self.netlink.handle().link().add(make).execute())
             .with_context(|| format!("making {name} (is the kernel module ifb there?)"))?;
         let offload =
             LinkUnspec::new_with_name(&name).append_extra_attribute(LinkAttribute::GsoMaxSegs(segments));
         let link = self.bring_up(offload, &name, Ipv4Addr::new(10, 66, number, 1))?;
         ensure!(link.gso_max_segs == segments, "{name} takes GSO packets of {} segments", link.gso_max_segs);
+        if queues > 1 {
+            queues::one_for_each_processor(&name, queues)?;
+        }
         let destination = (Ipv4Addr::new(10, 66, number, 2), PORT).into();
         Ok(Target { link, destination, listens: false, neighbour: None })
     }

@@ -3,10 +3,11 @@
 use crate::{
     cpu,
     devices::{Namespace, Target},
-    media::{Media, PAYLOAD},
+    media::Media,
     rows::Sender,
 };
 use anyhow::{Context, ensure};
+use rtp_common::header::LEN;
 use std::ops::Range;
 
 /// Parts of the file. Each turn sends the next one, so that no row finds its
@@ -48,18 +49,18 @@ impl Lane {
         let (warm_up, counted) =
             (packets.start..packets.start + WARM_UP, packets.start + WARM_UP..packets.end);
         self.sender.send(media, warm_up)?;
-        let before = Namespace::arrived(&self.target)?;
+        let before = Namespace::arrived_octets(&self.target)?;
         let sample =
             cpu::per_packet(u32::try_from(counted.len())?, || self.sender.send(media, counted.clone()));
         let sample = sample.with_context(|| format!("sending by {}", self.name))?;
-        let arrived = Namespace::arrived(&self.target)? - before;
-        // A packet that is lost on its way is a cheap packet.
+        let arrived = Namespace::arrived_octets(&self.target)? - before;
+        // A packet that is lost on its way is a cheap packet. Octets, since a batch may arrive as one.
+        let sent = counted.len() * (LEN + media.payload_len);
         ensure!(
-            arrived == counted.len() as u64,
-            "{}: {arrived} packets of {PAYLOAD} octets reached {}, {} were sent",
+            arrived == sent as u64,
+            "{}: {arrived} octets reached {}, {sent} were sent",
             self.name,
-            self.target.link.name,
-            counted.len()
+            self.target.link.name
         );
         Ok(sample)
     }

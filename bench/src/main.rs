@@ -6,6 +6,7 @@ mod check;
 mod cpu;
 mod devices;
 mod flows;
+mod growth;
 mod kernel;
 mod lane;
 mod media;
@@ -41,6 +42,8 @@ enum Command {
     Pacing(pacing::Options),
     /// What many streams at once cost, paced without fq: krtp's in one process, and ffmpeg's.
     Flows(flows::Options),
+    /// What a packet costs as things grow: batches, flows, cores, files larger than memory.
+    Growth(growth::Options),
     /// The paper's data paths on today's kernel, and today's beside them.
     Paths(paths::Options),
     /// Senders as people run them: whole processes that send one file.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Kernel(options) => kernel::run(&options),
         Command::Pacing(options) => pacing::run(&options),
         Command::Flows(options) => flows::run(&options),
+        Command::Growth(options) => growth::run(&options),
         Command::Paths(options) => paths::run(&options),
         Command::Peers(options) => peers::run(&options),
         Command::PathsOne(options) => paths::count::one(&options),

@@ -64,8 +64,18 @@ impl Media {
         Ok(Self { file, memory, plan, payload_len, identity })
     }
 
-    /// The file as krtp sends it.
+    /// The file as krtp sends it by its kernel engine, which wants payload sums.
     pub fn source(&self) -> anyhow::Result<Source> {
+        self.source_of(&Library::new(None), true)
+    }
+
+    /// The same for its user engine, which wants none.
+    pub fn source_without_sums(&self) -> anyhow::Result<Source> {
+        self.source_of(&Library::new(None), false)
+    }
+
+    /// The same as one of many, which share what `library` knows of the file.
+    pub fn source_of(&self, library: &Library, sums: bool) -> anyhow::Result<Source> {
         let media = media::Media {
             payload_type: PAYLOAD_TYPE,
             clock_rate: CLOCK_RATE,
@@ -79,7 +89,7 @@ impl Media {
             pcr: None,
         };
         let (file, name) = (self.file.try_clone()?, "the bench's file".into());
-        Ok(Library::new(None).source(file, name, &media, self.plan, true, ClockWish::None))
+        Ok(library.source(file, name, &media, self.plan, sums, ClockWish::None))
     }
 
     /// Number of packets.

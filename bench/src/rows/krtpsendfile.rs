@@ -1,26 +1,20 @@
 //! krtp's kernel engine, used as the command uses it.
 
 use super::{
-    means::flow,
+    means::flow::{self, FlowSender},
     row::{Group, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
     media::Media,
-    stream::{FIRST_TIMESTAMP, STEP},
 };
-use anyhow::{anyhow, ensure};
+use anyhow::anyhow;
 use krtp::{
-    engine::{
-        Flow,
-        kernel::{KernelFlow, Path},
-    },
+    engine::kernel::{KernelFlow, Path},
     kernel::{attach::Attachment, object::Object},
     media::source::Source,
     stop::Stop,
 };
-use rtp_common::timeline::Piece;
-use std::ops::Range;
 
 pub const ROW: Row = Row {
     key: "krtpsendfile",
@@ -39,13 +33,6 @@ pub const ROW: Row = Row {
     open,
 };
 
-struct Krtp {
-    // Dropped before the program goes.
-    flow: KernelFlow,
-    source: Source,
-    _attachment: Attachment,
-}
-
 fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
     open_with(Object::load(1)?, namespace, target, media)
 }
@@ -57,29 +44,23 @@ pub fn open_with(
     target: &Target,
     media: &Media,
 ) -> anyhow::Result<Box<dyn Sender>> {
-    let attachment = namespace.run(Attachment::of_object(namespace.netlink(), &target.link, object))?;
+    let held = namespace.run(Attachment::of_object(namespace.netlink(), &target.link, object))?;
+    let flow = Box::new(flow(&held, target, media)?);
+    Ok(Box::new(FlowSender::new(flow, source(media)?, held)))
+}
+
+/// A flow of the program on the interface.
+pub fn flow(attachment: &Attachment, target: &Target, media: &Media) -> anyhow::Result<KernelFlow> {
     let segmenter = attachment.segmenter.clone().map_err(|why| anyhow!("no segmenter: {why}"))?;
     // Nobody has to answer: no ARP on the ifb, a fixed neighbour behind the veth.
     let path = Path { interface: target.link.index, segmenter: Some(segmenter), next_hop: None };
     let (socket, setting) = (flow::socket(target)?, flow::setting(media));
-    let flow = KernelFlow::open(&attachment.maps, socket, setting, path, Stop::default())?;
-    let mut source = media.source()?;
-    // As of a file that was played before.
-    source.complete(&mut |_, _| {})?;
-    Ok(Box::new(Krtp { flow, source, _attachment: attachment }))
+    Ok(KernelFlow::open(&attachment.maps, socket, setting, path, Stop::default())?)
 }
 
-impl Sender for Krtp {
-    fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
-        let timeline = Piece { timestamp: FIRST_TIMESTAMP, step: STEP, ..Piece::default() };
-        let mut next = packets.start;
-        while next < packets.end {
-            let most = self.flow.max_batch().min(packets.end - next);
-            let batch = media.plan.batch(next as u64, most);
-            self.source.prepare(&batch)?;
-            ensure!(self.flow.send(&mut self.source, &batch, &[timeline])?, "stopped");
-            next += batch.packets;
-        }
-        Ok(())
-    }
+/// The file, as of one that was played before.
+pub fn source(media: &Media) -> anyhow::Result<Source> {
+    let mut source = media.source()?;
+    source.complete(&mut |_, _| {})?;
+    Ok(source)
 }

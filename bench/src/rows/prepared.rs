@@ -1,7 +1,7 @@
 //! A prepared file, used as the command uses it (`krtp prepare`, `krtp stream`).
 
 use super::{
-    means::flow,
+    means::flow::{self, FlowSender},
     row::{Group, Row, Sender},
 };
 use crate::{
@@ -11,20 +11,19 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use krtp::{
-    engine::{Flow, prepared::PreparedFlow},
+    engine::prepared::PreparedFlow,
     kernel::attach::Attachment,
     media::{
         Wish,
         library::Library,
         prepared::{Copy, format::Numbers},
-        source::Source,
     },
     prepare::Original,
     stop::Stop,
     stream::Pace,
 };
 use rtp_common::header::LEN;
-use std::{ops::Range, os::fd::AsRawFd, path::PathBuf, sync::Arc};
+use std::{os::fd::AsRawFd, path::PathBuf, sync::Arc};
 
 pub const ROW: Row = Row {
     key: "prepared",
@@ -40,29 +39,24 @@ pub const ROW: Row = Row {
     open,
 };
 
-struct Prepared {
-    // Dropped before the program goes.
-    flow: PreparedFlow,
-    source: Source,
-    _attachment: Attachment,
+fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
+    let copy = copy(media)?;
+    let source = Library::new(None).copy(&copy)?;
+    let held = namespace.run(Attachment::for_prepared(namespace.netlink(), &target.link, 1))?;
+    let mut flow = flow(&copy, target, media)?;
+    flow.account(&held.maps, target.link.index)?;
+    Ok(Box::new(FlowSender::new(Box::new(flow), source, held)))
 }
 
-fn open(namespace: &Namespace, target: &Target, media: &Media) -> anyhow::Result<Box<dyn Sender>> {
-    ensure!(LEN + media.payload_len <= UNFRAGMENTED, "krtp sends no fragments");
-    let copy = Arc::new(copy(media)?);
-    // As of a file that was played before.
-    let all = media.plan.batch(0, media.packets());
-    copy.check(copy.place(&all), &mut Vec::new())?;
+/// A flow of the copy.
+pub fn flow(copy: &Arc<Copy>, target: &Target, media: &Media) -> anyhow::Result<PreparedFlow> {
     let (socket, setting) = (flow::socket(target)?, flow::setting(media));
-    let source = Library::new(None).copy(&copy)?;
-    let attachment = namespace.run(Attachment::for_prepared(namespace.netlink(), &target.link, 1))?;
-    let mut flow = PreparedFlow::open(socket, setting, copy, Stop::default())?;
-    flow.account(&attachment.maps, target.link.index)?;
-    Ok(Box::new(Prepared { flow, source, _attachment: attachment }))
+    Ok(PreparedFlow::open(socket, setting, Arc::clone(copy), Stop::default())?)
 }
 
 /// A copy of the bench's file, which goes with what has it open.
-fn copy(media: &Media) -> anyhow::Result<Copy> {
+pub fn copy(media: &Media) -> anyhow::Result<Arc<Copy>> {
+    ensure!(LEN + media.payload_len <= UNFRAGMENTED, "krtp sends no fragments");
     let directory = tempfile::tempdir().context("a directory for the prepared copy (see TMPDIR)")?;
     let path = directory.path().join("copy");
     let file = PathBuf::from(format!("/proc/self/fd/{}", media.file.as_raw_fd()));
@@ -78,19 +72,8 @@ fn copy(media: &Media) -> anyhow::Result<Copy> {
     let numbers = Numbers { ssrc: SSRC, sequence: FIRST_SEQUENCE, timestamp: FIRST_TIMESTAMP };
     let original = Original::open(&file, &wish, Pace::Bits(rate))?;
     original.write(&path, numbers, &Library::new(None), &mut |_, _| {})?;
-    Ok(Copy::open(&path)?)
-}
-
-impl Sender for Prepared {
-    fn send(&mut self, media: &Media, packets: Range<usize>) -> anyhow::Result<()> {
-        let mut next = packets.start;
-        while next < packets.end {
-            let most = self.flow.max_batch().min(packets.end - next);
-            let batch = media.plan.batch(next as u64, most);
-            self.source.prepare(&batch)?;
-            ensure!(self.flow.send(&mut self.source, &batch, &[])?, "stopped");
-            next += batch.packets;
-        }
-        Ok(())
-    }
+    let copy = Copy::open(&path)?;
+    // As of a file that was played before.
+    copy.check(copy.place(&media.plan.batch(0, media.packets())), &mut Vec::new())?;
+    Ok(Arc::new(copy))
 }

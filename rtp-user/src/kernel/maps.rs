@@ -14,7 +14,7 @@ use std::{
     marker::PhantomData,
     os::fd::{AsFd, AsRawFd},
     ptr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 /// Why a map cannot be used.
@@ -83,34 +83,38 @@ const LEAVING: u64 = 1 << 63;
 
 /// The map `FLOWS`.
 #[derive(Debug)]
-pub struct Flows(Shared<FlowState>);
+pub struct Flows {
+    entries: Shared<FlowState>,
+    /// Where the search for a free slot begins.
+    next: AtomicU32,
+}
 
 impl Flows {
     /// Opens the map of that name.
     pub fn open(map: Map) -> Result<Self, MapError> {
-        Shared::open(map, "FLOWS").map(Self)
+        Ok(Self { entries: Shared::open(map, "FLOWS")?, next: AtomicU32::new(0) })
     }
 
     /// The map itself, for pinning.
     pub fn data(&self) -> &MapData {
-        &self.0.data
+        &self.entries.data
     }
 
     /// Number of slots.
     pub fn len(&self) -> u32 {
-        self.0.len
+        self.entries.len
     }
 
     /// Whether there is no slot at all.
     pub fn is_empty(&self) -> bool {
-        self.0.len == 0
+        self.entries.len == 0
     }
 
     /// A copy of `slot`'s state.
     pub fn read(&self, slot: u32) -> FlowState {
         // SAFETY: a mapped entry; any bit pattern is a `FlowState`. The copy
         // may mix two moments, which each counter by itself survives.
-        let state = unsafe { ptr::read_volatile(self.0.entry(slot)) };
+        let state = unsafe { ptr::read_volatile(self.entries.entry(slot)) };
         FlowState { owner: state.owner & !LEAVING, ..state }
     }
 
@@ -120,18 +124,25 @@ impl Flows {
     }
 
     /// Takes a free slot, or one whose holder is dead, for this process and
-    /// fills it with `settings`.
+    /// fills it with `settings`. The search begins behind the slot that was taken last: from the first one on, a
+    /// process with many flows would look through all of its own for each.
     pub fn claim(&self, settings: FlowState) -> Result<u32, MapError> {
         let owner = Process::own().to_bits();
-        for slot in 0..self.len() {
+        let from = self.next.load(Ordering::Relaxed);
+        // Neighbours mostly belong to one process, and whether it lives is asked of /proc.
+        let mut alive = owner;
+        for slot in (from..self.len()).chain(0..from) {
             let holder = self.owner(slot);
             let seen = holder.load(Ordering::Acquire);
-            if seen != 0 && Process::from_bits(seen & !LEAVING).is_alive() {
+            let process = seen & !LEAVING;
+            if seen != 0 && (process == alive || Process::from_bits(process).is_alive()) {
+                alive = process;
                 continue;
             }
             if holder.compare_exchange(seen, owner, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 // SAFETY: a mapped entry that is now ours alone.
-                unsafe { ptr::write_volatile(self.0.entry(slot), FlowState { owner, ..settings }) };
+                unsafe { ptr::write_volatile(self.entries.entry(slot), FlowState { owner, ..settings }) };
+                self.next.store((slot + 1) % self.len(), Ordering::Relaxed);
                 return Ok(slot);
             }
         }
@@ -163,12 +174,12 @@ impl Flows {
     /// Lays `piece` at `place` (below [`rtp_common::timeline::PIECES`]) of `slot`.
     pub fn lay(&self, slot: u32, place: usize, piece: Piece) {
         // SAFETY: a mapped entry, and an index that is checked.
-        unsafe { ptr::write_volatile(&raw mut (*self.0.entry(slot)).pieces[place], piece) };
+        unsafe { ptr::write_volatile(&raw mut (*self.entries.entry(slot)).pieces[place], piece) };
     }
 
     /// Shows how late the flow in `slot` is.
     pub fn show(&self, slot: u32, lateness: &Lateness) {
-        let entry = self.0.entry(slot);
+        let entry = self.entries.entry(slot);
         // SAFETY: a mapped entry, whose fields the program does not touch.
         unsafe {
             ptr::write_volatile(&raw mut (*entry).underruns, lateness.underruns as u32);
@@ -179,7 +190,7 @@ impl Flows {
 
     /// Shows which headers a prepared file's flow in `slot` has come to.
     pub fn show_numbers(&self, slot: u32, next_sequence: u16, last_timestamp: u32) {
-        let entry = self.0.entry(slot);
+        let entry = self.entries.entry(slot);
         // SAFETY: a mapped entry, whose fields the program does not touch in such a flow.
         unsafe {
             ptr::write_volatile(&raw mut (*entry).next_sequence, u32::from(next_sequence));
@@ -189,7 +200,7 @@ impl Flows {
 
     fn owner(&self, slot: u32) -> &AtomicU64 {
         // SAFETY: a mapped, aligned field that everyone accesses atomically.
-        unsafe { AtomicU64::from_ptr(&raw mut (*self.0.entry(slot)).owner) }
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.entries.entry(slot)).owner) }
     }
 }
 

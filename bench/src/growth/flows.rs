@@ -1,0 +1,107 @@
+//! The cost of a packet against the number of flows, and the memory of a flow.
+
+use super::{
+    Engine, Way,
+    crowd::{Crowd, Means, Speakers, Who},
+    memory::{Memory, Now},
+    report::Series,
+};
+use crate::{
+    check,
+    devices::{Namespace, UNLIMITED},
+    lane::{self, Lane},
+    media::Media,
+};
+use anyhow::Context;
+use krtp::media::library::Library;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::{cell::RefCell, rc::Rc};
+
+/// How many flows there are.
+pub const COUNTS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
+/// Flows that are opened for their memory, each with a file.
+const REMEMBERED: usize = 4_000;
+/// Packets that a flow sends to the checking receiver.
+const CHECKED: usize = 120;
+
+/// Who sends, each by its name in JSON and in tables.
+const SPEAKERS: [(&str, &str, Who); 2] =
+    [("one_sends", "one of them sends", Who::One(0)), ("in_turns", "all send in turns", Who::All(0))];
+
+/// Series for each of `ways`, and what a flow takes of memory there.
+pub fn measure(media: &Media, ways: &[Way], rounds: u32) -> anyhow::Result<(Vec<Series>, Vec<Memory>)> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("room for open files")?;
+    let (mut series, mut memory) = (Vec::new(), Vec::new());
+    for &way in ways {
+        let means = Means::of(way.engine, media)?;
+        check(way, &means, media, COUNTS[COUNTS.len() - 1])?;
+        memory.push(remember(way, &means, media)?);
+        series.extend(measure_one(way, &means, media, rounds)?);
+    }
+    Ok((series, memory))
+}
+
+/// The first, the last and one in the middle of `count` flows send to a receiver that looks at every octet.
+pub fn check(way: Way, means: &Means, media: &Media, count: usize) -> anyhow::Result<()> {
+    let namespace = Namespace::enter_new()?;
+    let (target, peer) = namespace.peer(UNLIMITED)?;
+    eprintln!("krtp-bench: {count} flows, {}: do they deliver? …", way.title());
+    let crowd = Rc::new(RefCell::new(Crowd::open(means, &namespace, &target, media, count)?));
+    let mut flows = vec![0, count / 2, count - 1];
+    flows.dedup();
+    for flow in flows {
+        let mut one = Speakers { crowd: Rc::clone(&crowd), who: Who::One(flow) };
+        check::datagrams(&mut one, &peer, media, 0..CHECKED, true)
+            .with_context(|| format!("flow {flow} of {count}, {}", way.title()))?;
+    }
+    Ok(())
+}
+
+/// Opens flows with a file each, as `krtp stream` does, and lets each send.
+fn remember(way: Way, means: &Means, media: &Media) -> anyhow::Result<Memory> {
+    let namespace = Namespace::enter_new()?;
+    let target = way.sink(&namespace, 1)?;
+    let library = Library::new(None);
+    // What is shared by all flows of a file is there before.
+    let _shared = means.source(&library, media)?;
+    let before = Now::look()?;
+    let mut crowd = Crowd::open(means, &namespace, &target, media, REMEMBERED)?;
+    let sources = (0..REMEMBERED).map(|_| means.source(&library, media));
+    let mut sources = sources.collect::<Result<Vec<_>, _>>()?;
+    crowd.send_each(&mut sources, media)?;
+    before.since(way.key(), REMEMBERED, crowd.maps()?)
+}
+
+fn measure_one(way: Way, means: &Means, media: &Media, rounds: u32) -> anyhow::Result<Vec<Series>> {
+    let namespace = Namespace::enter_new()?;
+    let mut lanes = Vec::new();
+    for (number, count) in (1..).zip(COUNTS) {
+        let target = way.sink(&namespace, number)?;
+        let crowd = Rc::new(RefCell::new(Crowd::open(means, &namespace, &target, media, count)?));
+        lanes.extend(SPEAKERS.map(|(_, title, who)| Lane {
+            name: format!("{count} flows, {}, {title}", way.title()),
+            target: target.clone(),
+            sender: Box::new(Speakers { crowd: Rc::clone(&crowd), who }),
+        }));
+    }
+    eprintln!("krtp-bench: {}: measuring {rounds} rounds of up to {} flows", way.title(), COUNTS[4]);
+    let samples = lane::in_turns(&mut lanes, media, rounds)?;
+    let series = SPEAKERS.iter().enumerate().map(|(place, (key, title, _))| Series {
+        key: format!("flows_{}_{key}", way.key()),
+        title: format!("{}: {title}", way.title()),
+        across: "flows",
+        at: COUNTS.to_vec(),
+        base: 0,
+        rounds: samples
+            .iter()
+            .map(|round| round.iter().skip(place).step_by(SPEAKERS.len()).copied().collect())
+            .collect(),
+    });
+    Ok(series.collect())
+}
+
+/// The ways of which flows are measured: the kernel engine's by the bar, the others beside it.
+pub fn ways() -> Vec<Way> {
+    [Engine::Kernel, Engine::Prepared, Engine::User].map(|engine| Way { engine, offload: false }).into()
+}

@@ -1,0 +1,237 @@
+//! What was measured, as tables for people and as JSON for programs.
+
+use super::{cores::Cores, memory::Memory};
+use crate::{
+    media::PAYLOAD,
+    report::Conditions,
+    stats::{Spread, ratios},
+};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+
+/// Samples against something that grows.
+#[derive(Debug)]
+pub struct Series {
+    /// Its name in JSON.
+    pub key: String,
+    /// Its name in tables.
+    pub title: String,
+    /// What grows.
+    pub across: &'static str,
+    /// How far it has grown.
+    pub at: Vec<usize>,
+    /// The place that the others are compared with.
+    pub base: usize,
+    /// For each round, nanoseconds per packet at each place.
+    pub rounds: Vec<Vec<f64>>,
+}
+
+impl Series {
+    fn samples(&self, place: usize) -> Vec<f64> {
+        self.rounds.iter().map(|round| round[place]).collect()
+    }
+
+    /// Nanoseconds per packet at each place.
+    fn spreads(&self) -> Vec<Spread> {
+        let spread = |place| Spread::of(self.samples(place)).expect("there is a round");
+        (0..self.at.len()).map(spread).collect()
+    }
+
+    /// Each place by the base, within a round.
+    pub fn ratios(&self) -> Vec<Spread> {
+        let base = self.samples(self.base);
+        let ratio = |place| Spread::of(ratios(&self.samples(place), &base)).expect("there is a round");
+        (0..self.at.len()).map(ratio).collect()
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "across": self.across,
+            "at": self.at,
+            "ns_per_packet": self.spreads(),
+            "base": self.at[self.base],
+            "of_base": self.ratios(),
+            "rounds": self.rounds.len(),
+        })
+    }
+
+    fn table(&self, text: &mut String) {
+        let mut line = |title: &str, cells: Vec<String>| {
+            write_line(text, title, 22, &cells, 8);
+        };
+        line(&self.title, Vec::new());
+        line(&format!("  {}", self.across), self.at.iter().map(ToString::to_string).collect());
+        let spreads = self.spreads();
+        line("  ns per packet", spreads.iter().map(|ns| format!("{:.0}", ns.median)).collect());
+        let ratios = self.ratios();
+        line(&format!("  x of {}", self.at[self.base]), cells(&ratios, |ratio| ratio.median));
+        line("    80 % are above", cells(&ratios, |ratio| ratio.low));
+        line("         and below", cells(&ratios, |ratio| ratio.high));
+        line("", Vec::new());
+    }
+}
+
+fn cells(ratios: &[Spread], of: impl Fn(&Spread) -> f64) -> Vec<String> {
+    ratios.iter().map(|ratio| format!("{:.2}", of(ratio))).collect()
+}
+
+fn write_line(text: &mut String, title: &str, wide: usize, cells: &[String], each: usize) {
+    const ROOM: &str = "a string takes everything";
+    write!(text, "{title:<wide$}").expect(ROOM);
+    for cell in cells {
+        write!(text, "{cell:>each$}").expect(ROOM);
+    }
+    writeln!(text).expect(ROOM);
+}
+
+/// All that was measured.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub series: Vec<Series>,
+    pub memory: Vec<Memory>,
+    pub cores: Vec<Cores>,
+}
+
+impl Report {
+    /// One object.
+    pub fn json(&self, conditions: &Conditions) -> Value {
+        let series = self.series.iter().map(|series| (series.key.clone(), series.json()));
+        let mut object: Map<String, Value> = series.collect();
+        object.insert("memory_per_flow".into(), json!(self.memory));
+        let cores = self.cores.iter().map(|cores| (cores.key.clone(), cores.json()));
+        object.insert("cores".into(), cores.collect::<Map<_, _>>().into());
+        object.insert("payload_octets".into(), json!(PAYLOAD));
+        object.insert("packets_per_turn".into(), json!(conditions.packets));
+        object.insert("kernel".into(), json!(conditions.kernel));
+        object.insert("cpu".into(), json!(conditions.cpu));
+        object.insert("date".into(), json!(conditions.date));
+        object.into()
+    }
+
+    /// Tables of at most 80 columns.
+    pub fn tables(&self, conditions: &Conditions) -> String {
+        let Conditions { kernel, cpu, date, packets } = conditions;
+        let mut text = format!(
+            "{date}, Linux {kernel:.50}\n{cpu:.80}\n\
+             CPU time per packet of {PAYLOAD} octets, unpaced, to an ifb without segmentation\n\
+             offload where nothing else is said; {packets} packets a turn, ratios within a\n\
+             round.\n\n",
+        );
+        for series in &self.series {
+            series.table(&mut text);
+        }
+        self.memory_table(&mut text);
+        self.cores_table(&mut text);
+        text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+    }
+
+    fn cores_table(&self, text: &mut String) {
+        if self.cores.is_empty() {
+            return;
+        }
+        let mut line = |title: &str, cells: [String; 5]| write_line(text, title, 35, &cells, 9);
+        line(
+            "two cores by one, packets a second",
+            ["one, /s", "by time", "low", "high", "by CPU"].map(Into::into),
+        );
+        for cores in &self.cores {
+            let (one, time, cpu) = (
+                cores.spread(|round| round.one),
+                cores.spread(|round| round.by_time),
+                cores.spread(|round| round.by_cpu),
+            );
+            let [median, low, high, cpu] =
+                [time.median, time.low, time.high, cpu.median].map(|ratio| format!("{ratio:.2}"));
+            line(&cores.title, [format!("{:.0}", one.median), median, low, high, cpu]);
+        }
+        line("", Default::default());
+    }
+
+    fn memory_table(&self, text: &mut String) {
+        if self.memory.is_empty() {
+            return;
+        }
+        let mut line = |cells: [String; 6]| {
+            let [name, cells @ ..] = cells;
+            write_line(text, &name, 18, &cells, 12);
+        };
+        line(["octets for a flow", "maps", "kernel", "process", "page tables", "in all"].map(Into::into));
+        for Memory { engine, maps, kernel, process, page_tables, .. } in &self.memory {
+            let all = maps + kernel + process + page_tables;
+            let [maps, kernel, process, tables, all] =
+                [maps, kernel, process, page_tables, &all].map(|octets| format!("{octets:.0}"));
+            line([(*engine).to_owned(), maps, kernel, process, tables, all]);
+        }
+        line(Default::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            cores::{Cores, Round},
+            memory::Memory,
+        },
+        Report, Series,
+    };
+    use crate::report::Conditions;
+
+    fn report() -> (Report, Conditions) {
+        let series = Series {
+            key: "flows_kernel_in_turns".into(),
+            title: "prepared file, interface with segmentation offload".into(),
+            across: "packets in a batch",
+            at: vec![1, 2, 4, 8, 16, 32, 10_000],
+            base: 0,
+            // The machine is ten times as slow in the second round.
+            rounds: [1.0, 10.0, 1.2]
+                .map(|mood| [1e4, 5e3, 3e3, 2e3, 1e3, 9e2, 8e2].map(|ns| ns * mood).into())
+                .into(),
+        };
+        let memory = Memory {
+            engine: "kernel",
+            flows: 4_000,
+            maps: 5122.0,
+            kernel: 2800.0,
+            process: 100_000.0,
+            page_tables: 4096.0,
+        };
+        let cores = Cores {
+            key: "prepared_offload_interface_each".into(),
+            title: "prepared, offload, an interface each".into(),
+            rounds: vec![Round { one: 12_345_678.0, by_time: 1.9, by_cpu: 1.95 }],
+        };
+        let conditions = Conditions {
+            kernel: "6.18.44-some-rather-long-name-amd64".into(),
+            cpu: "A processor with a name that goes on and on and on @ 2.90GHz".into(),
+            date: "2026-11-23T00:00:00Z".into(),
+            packets: 27_788,
+        };
+        (Report { series: vec![series], memory: vec![memory], cores: vec![cores] }, conditions)
+    }
+
+    #[test]
+    fn tables_fit_80_columns() {
+        let (report, conditions) = report();
+        for line in report.tables(&conditions).lines() {
+            assert!(line.chars().count() <= 80, "too wide: {line}");
+        }
+    }
+
+    #[test]
+    fn ratios_are_within_a_round() {
+        let (report, conditions) = report();
+        let json = report.json(&conditions);
+        for (key, expected) in [
+            ("/flows_kernel_in_turns/ns_per_packet/0/median", 12_000.0),
+            ("/flows_kernel_in_turns/of_base/6/median", 0.08),
+            ("/flows_kernel_in_turns/of_base/6/high", 0.08),
+            ("/flows_kernel_in_turns/at/6", 10_000.0),
+            ("/memory_per_flow/0/maps", 5122.0),
+        ] {
+            let value = json.pointer(key).and_then(serde_json::Value::as_f64).expect(key);
+            assert!((value - expected).abs() < 1e-9, "{key}: {value}, not {expected}");
+        }
+    }
+}
