@@ -124,8 +124,8 @@ impl Flows {
     }
 
     /// Takes a free slot, or one whose holder is dead, for this process and
-    /// fills it with `settings`. The search begins behind the slot that was taken last: from the first one on, a
-    /// process with many flows would look through all of its own for each.
+    /// fills it with `settings`. The search begins behind the slot that was taken last, or with the
+    /// one that was given back last: from the first one on, a process with many flows would look through all of its own for each.
     pub fn claim(&self, settings: FlowState) -> Result<u32, MapError> {
         let owner = Process::own().to_bits();
         let from = self.next.load(Ordering::Relaxed);
@@ -149,9 +149,10 @@ impl Flows {
         Err(MapError::Full(self.len()))
     }
 
-    /// Gives `slot` back.
+    /// Gives `slot` back, to who comes next.
     pub fn release(&self, slot: u32) {
         self.owner(slot).store(0, Ordering::Release);
+        self.next.store(slot, Ordering::Relaxed);
     }
 
     /// Asks the holder of every slot to end its flow.
