@@ -1,10 +1,14 @@
 //! The command under test, run in a namespace.
 
 use super::{Namespace, slowness, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    thread::{CpuSet, sched_setaffinity},
+};
 use serde_json::Value;
 use std::{
     fs::{self, File},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::atomic::{AtomicU32, Ordering},
@@ -71,11 +75,11 @@ impl Krtp {
     /// The same, run by another command such as strace.
     #[track_caller]
     pub fn start_under(&self, namespace: &Namespace, runner: &[&str], arguments: &[&str]) -> Running {
-        // A veth queues packets on the processor that sent them: where one of a slow machine's processors
-        // stalls, another's packets would pass.
-        let on_one: &[&str] = if slowness() > 1 { &["taskset", "--cpu-list", "0"] } else { &[] };
-        let mut words = on_one.iter().chain(runner).chain(&[BINARY]).chain(arguments);
+        let mut words = runner.iter().chain(&[BINARY]).chain(arguments);
         let mut command = namespace.command(words.next().expect("at least the binary"));
+        if slowness() > 1 {
+            stay_on_one(&mut command);
+        }
         command.args(words).env("RUST_BACKTRACE", "0").env_remove("RUST_LOG");
         command.env("XDG_CACHE_HOME", self.directory().join("cache"));
         self.spawn(command)
@@ -101,8 +105,17 @@ impl Krtp {
     }
 }
 
+/// A veth queues packets on the processor that sent them: where one of a slow
+/// machine's processors stalls, another's packets would pass.
+fn stay_on_one(command: &mut Command) {
+    let mut first = CpuSet::new();
+    first.set(0);
+    // SAFETY: one system call, of memory that the closure owns.
+    unsafe { command.pre_exec(move || Ok(sched_setaffinity(None, &first)?)) };
+}
+
 impl Running {
-    /// Its process id. `nsenter` becomes what it starts, so it is that one's.
+    /// Its process id.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

@@ -9,8 +9,9 @@ use rustix::{
 use std::{
     ffi::OsStr,
     fs::{self, File},
+    io::{Seek, Write},
     net::IpAddr,
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::process::CommandExt},
     panic::resume_unwind,
     path::PathBuf,
     process::{Command, Stdio},
@@ -71,18 +72,32 @@ impl Namespace {
     }
 
     /// `program`, to be run inside. Unlike `ip netns exec` this leaves it the
-    /// caller's mounts, and with them the BPF file system.
+    /// caller's mounts, and with them the BPF file system; unlike `nsenter` it
+    /// starts no program of its own, which a slow machine takes a quarter of a
+    /// second for.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", self.path().display())).arg("--").arg(program);
+        let namespace = File::open(self.path()).expect("our namespace");
+        let enter =
+            move || Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?);
+        let mut command = Command::new(program);
         command.stdin(Stdio::null());
+        // SAFETY: one system call with a descriptor that the closure owns.
+        unsafe { command.pre_exec(enter) };
         command
     }
 
     /// Runs `ip ARGUMENTS` inside; what it prints.
     #[track_caller]
     pub fn ip(&self, arguments: &[&str]) -> String {
-        output(Command::new("ip").args(["-n", &self.0]).args(arguments))
+        output(self.command("ip").args(arguments))
+    }
+
+    /// Runs `ip` inside for all of these, each in turn.
+    #[track_caller]
+    pub fn ip_all(&self, lines: &[&str]) {
+        let mut all = tempfile::tempfile().expect("a temporary file");
+        all.write_all(lines.join("\n").as_bytes()).and_then(|()| all.rewind()).expect("it is written");
+        output(self.command("ip").args(["-batch", "-"]).stdin(all));
     }
 
     /// Runs `program` inside, which must succeed; what it prints.
@@ -152,8 +167,8 @@ impl Net {
     /// left, unfinished checksums and whole GSO packets included.
     pub fn direct() -> Self {
         let net = Self { a: Namespace::new(), b: Namespace::new(), hop: None, krtp: Krtp::new() };
-        net.a.ip(&["link", "add", VA, "type", "veth", "peer", "name", VB, "netns", net.b.name()]);
-        net.address();
+        let cable = format!("link add {VA} type veth peer name {VB} netns {}", net.b.name());
+        net.address(&[&cable]);
         net
     }
 
@@ -165,25 +180,24 @@ impl Net {
         a.ip(&["link", "add", VA, "type", "veth", "peer", "name", "ha", "netns", hop.name()]);
         b.ip(&["link", "add", VB, "type", "veth", "peer", "name", "hb", "netns", hop.name()]);
         hop.sysctl("ipv6/conf/default/disable_ipv6", "1");
-        hop.ip(&["link", "add", "bridge", "type", "bridge", "mcast_snooping", "0", "stp_state", "0"]);
         hop.offload("hb", &["tx", "off", "sg", "off", "gso", "off"]);
-        for interface in ["ha", "hb"] {
-            hop.ip(&["link", "set", interface, "master", "bridge", "up"]);
-        }
-        hop.ip(&["link", "set", "bridge", "up"]);
+        hop.ip_all(&[
+            "link add bridge type bridge mcast_snooping 0 stp_state 0",
+            "link set ha master bridge up",
+            "link set hb master bridge up",
+            "link set bridge up",
+        ]);
         let net = Self { a, b, hop: Some(hop), krtp: Krtp::new() };
-        net.address();
+        net.address(&[]);
         net
     }
 
     /// A second cable from `a` to `b`, its ends called `va2` and `vb2`, with
     /// 198.18.2.1 and 198.18.2.2.
     pub fn add_second(&self) {
-        self.a.ip(&["link", "add", "va2", "type", "veth", "peer", "name", "vb2", "netns", self.b.name()]);
-        for (end, interface, address) in [(&self.a, "va2", "198.18.2.1"), (&self.b, "vb2", "198.18.2.2")] {
-            end.ip(&["address", "add", &format!("{address}/24"), "dev", interface]);
-            end.ip(&["link", "set", interface, "up"]);
-        }
+        let cable = format!("link add va2 type veth peer name vb2 netns {}", self.b.name());
+        self.a.ip_all(&[&cable, "address add 198.18.2.1/24 dev va2", "link set va2 up"]);
+        self.b.ip_all(&["address add 198.18.2.2/24 dev vb2", "link set vb2 up"]);
         self.a.wait_until_up("va2");
         self.b.wait_until_up("vb2");
     }
@@ -213,12 +227,20 @@ impl Net {
         address.parse().expect("a literal")
     }
 
-    fn address(&self) {
-        for (end, interface, v4, v6) in [(&self.a, VA, SENDER, SENDER6), (&self.b, VB, RECEIVER, RECEIVER6)] {
-            end.ip(&["address", "add", &format!("{v4}/24"), "dev", interface]);
-            end.ip(&["address", "add", &format!("{v6}/64"), "dev", interface, "nodad"]);
-            end.ip(&["link", "set", interface, "up"]);
-        }
+    /// Gives both ends their addresses, after what is to be done at the
+    /// sender's before.
+    fn address(&self, before: &[&str]) {
+        let up = |interface: &str, v4: &str, v6: &str| {
+            [
+                format!("address add {v4}/24 dev {interface}"),
+                format!("address add {v6}/64 dev {interface} nodad"),
+                format!("link set {interface} up"),
+            ]
+        };
+        let [v4, v6, on] = &up(VA, SENDER, SENDER6);
+        self.a.ip_all(&[before, &[v4, v6, on]].concat());
+        let [v4, v6, on] = &up(VB, RECEIVER, RECEIVER6);
+        self.b.ip_all(&[v4, v6, on]);
         self.a.wait_until_up(VA);
         self.b.wait_until_up(VB);
     }
