@@ -26,9 +26,16 @@ pub fn allowed() -> anyhow::Result<Vec<usize>> {
 
 /// Keeps the calling thread on this one.
 pub fn stay_on(cpu: usize) -> anyhow::Result<()> {
+    stay_on_any(&[cpu])
+}
+
+/// Keeps the calling thread, and those that it starts, on these.
+pub fn stay_on_any(cpus: &[usize]) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
-    set.set(cpu)?;
-    sched_setaffinity(Pid::from_raw(0), &set).context("staying on one CPU")
+    for cpu in cpus {
+        set.set(*cpu)?;
+    }
+    sched_setaffinity(Pid::from_raw(0), &set).context("choosing CPUs")
 }
 
 /// CPU time that the calling thread took so far.

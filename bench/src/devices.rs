@@ -39,6 +39,9 @@ const PREFIX: u8 = 24;
 pub const UNLIMITED: u32 = 65_535;
 /// Most octets behind the UDP header of a packet that needs no fragments: what IPv4 and UDP leave of an MTU of 1500.
 pub const UNFRAGMENTED: usize = 1500 - 20 - 8;
+/// Packets that an interface's queue holds, as network cards have it. An `ifb` by itself has 32, and drops what two
+/// processors send at once.
+const QUEUE: u32 = 1_000;
 /// Octets of Ethernet, IPv4 and UDP headers.
 const HEADERS: u64 = 14 + 20 + 8;
 /// Octets that the receiver's socket may hold: a whole check, unread.
@@ -116,7 +119,10 @@ impl Namespace {
     /// The same with so many queues, each for the processor of its number, as network cards have them.
     pub fn sink_with(&self, number: u8, segments: u32, queues: u32) -> anyhow::Result<Target> {
         let name = format!("ifb{number}");
-        let make = LinkIfb::new(&name).append_extra_attribute(LinkAttribute::NumTxQueues(queues)).build();
+        let make = LinkIfb::new(&name)
+            .append_extra_attribute(LinkAttribute::NumTxQueues(queues))
+            .append_extra_attribute(LinkAttribute::TxQueueLen(QUEUE))
+            .build();
         self.run(self.netlink.handle().link().add(make).execute())
             .with_context(|| format!("making {name} (is the kernel module ifb there?)"))?;
         let offload =

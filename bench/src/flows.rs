@@ -8,6 +8,7 @@ use crate::{
     watcher::{DRAIN, Watcher},
 };
 use anyhow::{Context, ensure};
+use nix::unistd::syncfs;
 use serde_json::{Value, json};
 use std::{
     env,
@@ -34,6 +35,9 @@ pub struct Options {
     /// How long each streams
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(2..))]
     seconds: u32,
+    /// A file of its own for each stream of krtp, so that they share no memory; all in the page cache
+    #[arg(long)]
+    distinct: bool,
     /// Where the file and the report go
     #[arg(long, default_value = "target/bench/flows")]
     directory: PathBuf,
@@ -48,8 +52,11 @@ const MOST: f64 = 0.99;
 /// What krtp may cost for each stream, of what ffmpeg costs.
 const BAR: f64 = 0.2;
 
-/// The streams' places in the file lie within its first so many seconds.
+/// Where all streams play one file, their places lie within its first so many seconds.
 const SPREAD: u32 = 10;
+
+/// The same of streams with files of their own.
+const SPREAD_DISTINCT: u32 = 1;
 
 /// What was measured of one sender.
 struct Measured {
@@ -61,11 +68,20 @@ struct Measured {
 
 /// Streams, measures, prints.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let file = media::ensure(&options.directory, SPREAD + options.seconds, options.rate)?;
+    let spread = if options.distinct { SPREAD_DISTINCT } else { SPREAD };
+    let file = media::ensure(&options.directory, spread + options.seconds, options.rate)?;
     let krtp = env::current_exe()?.with_file_name("krtp");
     ensure!(krtp.exists(), "{} is not built: cargo build --release --package rtp-user", krtp.display());
     let scratch = tempfile::tempdir()?;
-    let way = Way { krtp: &krtp, file: &file, seconds: options.seconds, scratch: scratch.path() };
+    let own = if options.distinct { Some(Files::make(options, &file)?) } else { None };
+    let way = Way {
+        krtp: &krtp,
+        file: &file,
+        own: own.as_ref(),
+        spread,
+        seconds: options.seconds,
+        scratch: scratch.path(),
+    };
     let ours = way.measure(options.flows, Way::krtp_streams)?;
     let said = fs::read(way.said()).context("krtp's report")?;
     let said: Value = serde_json::from_slice(&said).context("krtp's report")?;
@@ -78,6 +94,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut report = json!({
         "seconds": options.seconds,
         "megabits_per_second": options.rate,
+        "distinct_files": options.distinct,
         "krtp": ours.json(),
         "krtp_lateness": said["lateness"],
     });
@@ -101,11 +118,40 @@ fn whole(options: &Options, said: &Value, seen: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A file for each stream.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    /// Copies of `file`. All have been written to the disk when this is done, or the kernel would do it in the midst of
+    /// the measurement; they are in the page cache still.
+    fn make(options: &Options, file: &Path) -> anyhow::Result<Self> {
+        let octets = fs::read(file).with_context(|| file.display().to_string())?;
+        let flows = u64::from(options.flows);
+        eprintln!("krtp-bench: writing {flows} files, {} MB …", flows * octets.len() as u64 / 1_000_000);
+        let files = Self(tempfile::tempdir_in(&options.directory)?);
+        for stream in 0..flows {
+            // Octets, not a copy by the file system, which might let the files share what they hold.
+            let path = files.of(stream);
+            fs::write(&path, &octets).with_context(|| path.display().to_string())?;
+        }
+        syncfs(File::open(files.0.path())?).context("writing the files to the disk")?;
+        Ok(files)
+    }
+
+    fn of(&self, stream: u64) -> PathBuf {
+        self.0.path().join(format!("{stream}.ts"))
+    }
+}
+
 /// From which file, and with what.
 #[derive(Clone, Copy)]
 struct Way<'a> {
     krtp: &'a Path,
     file: &'a Path,
+    /// Those of krtp's streams, if each has one.
+    own: Option<&'a Files>,
+    /// The streams' places in a file lie within its first so many seconds.
+    spread: u32,
     /// How much of it each stream plays.
     seconds: u32,
     scratch: &'a Path,
@@ -139,9 +185,9 @@ impl Way<'_> {
         let list = self.scratch.join("streams");
         let streams = to.len() as u64;
         let lines = (0..).zip(to).fold(String::new(), |mut lines, (stream, to)| {
-            let start = stream * u64::from(SPREAD) * 1000 / streams;
-            writeln!(lines, "'{}' --to {to} --start {start}ms", self.file.display())
-                .expect("a string has room");
+            let start = stream * u64::from(self.spread) * 1000 / streams;
+            let file = self.own.map_or_else(|| self.file.to_owned(), |own| own.of(stream));
+            writeln!(lines, "'{}' --to {to} --start {start}ms", file.display()).expect("a string has room");
             lines
         });
         fs::write(&list, lines)?;

@@ -17,6 +17,7 @@ mod peers;
 mod quick;
 mod report;
 mod rows;
+mod speed;
 mod stats;
 mod stream;
 mod watcher;
@@ -42,6 +43,8 @@ enum Command {
     Pacing(pacing::Options),
     /// What many streams at once cost, paced without fq: krtp's in one process, and ffmpeg's.
     Flows(flows::Options),
+    /// What krtp is to be as fast as, and whether it is: every bar in one run.
+    Speed(speed::Options),
     /// What a packet costs as things grow: batches, flows, cores, files larger than memory.
     Growth(growth::Options),
     /// The paper's data paths on today's kernel, and today's beside them.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Kernel(options) => kernel::run(&options),
         Command::Pacing(options) => pacing::run(&options),
         Command::Flows(options) => flows::run(&options),
+        Command::Speed(options) => speed::run(&options),
         Command::Growth(options) => growth::run(&options),
         Command::Paths(options) => paths::run(&options),
         Command::Peers(options) => peers::run(&options),

@@ -12,8 +12,9 @@ use krtp::media::{
 use memmap2::{Mmap, MmapOptions};
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write as _},
     ops::Range,
+    path::Path,
     sync::Arc,
 };
 
@@ -48,6 +49,21 @@ impl Media {
         file.sync_all().with_context(what)?;
         // SAFETY: nobody else can open the file, and we never write to it again.
         let memory = unsafe { MmapOptions::new().populate().map(&file) }.with_context(what)?;
+        let identity = Identity::of(&file)?;
+        Self::of(file, Arc::new(memory), identity, PAYLOAD)
+    }
+
+    /// A file of `octets` octets in `directory`, without a name, none of whose pages this process holds: `block` again
+    /// and again.
+    pub fn on_disk(directory: &Path, octets: usize, block: &[u8]) -> anyhow::Result<Self> {
+        let what = || format!("making a file of {octets} octets in {} (see TMPDIR)", directory.display());
+        let mut file = tempfile::tempfile_in(directory).with_context(what)?;
+        for written in (0..octets).step_by(block.len()) {
+            file.write_all(&block[..block.len().min(octets - written)]).with_context(what)?;
+        }
+        file.sync_all().with_context(what)?;
+        // SAFETY: nobody else can open the file, and we never write to it again.
+        let memory = unsafe { MmapOptions::new().map(&file) }.with_context(what)?;
         let identity = Identity::of(&file)?;
         Self::of(file, Arc::new(memory), identity, PAYLOAD)
     }

@@ -13,8 +13,8 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     if arguments.first().is_some_and(|first| first == "pacing") {
         return pacing::run(arguments);
     }
-    if arguments.first().is_some_and(|first| first == "flows") {
-        setup::ensure(&[Group::Test])?; // ffmpeg
+    if arguments.first().is_some_and(|first| first == "flows" || first == "speed") {
+        setup::ensure(&[Group::Test])?; // ffmpeg, GStreamer
     }
     if arguments.first().is_some_and(|first| first == "paths" || first == "kernel") {
         setup::ensure(&[Group::Bench])?; // strace, perf

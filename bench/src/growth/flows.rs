@@ -1,7 +1,7 @@
 //! The cost of a packet against the number of flows, and the memory of a flow.
 
 use super::{
-    Engine, Way,
+    Way,
     crowd::{Crowd, Means, Speakers, Who},
     memory::{Memory, Now},
     report::Series,
@@ -30,16 +30,21 @@ const SPEAKERS: [(&str, &str, Who); 2] =
 
 /// Series for each of `ways`, and what a flow takes of memory there.
 pub fn measure(media: &Media, ways: &[Way], rounds: u32) -> anyhow::Result<(Vec<Series>, Vec<Memory>)> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("room for open files")?;
     let (mut series, mut memory) = (Vec::new(), Vec::new());
     for &way in ways {
-        let means = Means::of(way.engine, media)?;
-        check(way, &means, media, COUNTS[COUNTS.len() - 1])?;
-        memory.push(remember(way, &means, media)?);
-        series.extend(measure_one(way, &means, media, rounds)?);
+        series.extend(series_of(way, media, rounds)?);
+        memory.push(remember(way, &Means::of(way.engine, media)?, media)?);
     }
     Ok((series, memory))
+}
+
+/// The same for one way, without the memory: where one of the flows sends, and where all do.
+pub fn series_of(way: Way, media: &Media, rounds: u32) -> anyhow::Result<[Series; 2]> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("room for open files")?;
+    let means = Means::of(way.engine, media)?;
+    check(way, &means, media, COUNTS[COUNTS.len() - 1])?;
+    measure_one(way, &means, media, rounds)
 }
 
 /// The first, the last and one in the middle of `count` flows send to a receiver that looks at every octet.
@@ -73,7 +78,7 @@ fn remember(way: Way, means: &Means, media: &Media) -> anyhow::Result<Memory> {
     before.since(way.key(), REMEMBERED, crowd.maps()?)
 }
 
-fn measure_one(way: Way, means: &Means, media: &Media, rounds: u32) -> anyhow::Result<Vec<Series>> {
+fn measure_one(way: Way, means: &Means, media: &Media, rounds: u32) -> anyhow::Result<[Series; 2]> {
     let namespace = Namespace::enter_new()?;
     let mut lanes = Vec::new();
     for (number, count) in (1..).zip(COUNTS) {
@@ -87,21 +92,19 @@ fn measure_one(way: Way, means: &Means, media: &Media, rounds: u32) -> anyhow::R
     }
     eprintln!("krtp-bench: {}: measuring {rounds} rounds of up to {} flows", way.title(), COUNTS[4]);
     let samples = lane::in_turns(&mut lanes, media, rounds)?;
-    let series = SPEAKERS.iter().enumerate().map(|(place, (key, title, _))| Series {
-        key: format!("flows_{}_{key}", way.key()),
-        title: format!("{}: {title}", way.title()),
-        across: "flows",
-        at: COUNTS.to_vec(),
-        base: 0,
-        rounds: samples
-            .iter()
-            .map(|round| round.iter().skip(place).step_by(SPEAKERS.len()).copied().collect())
-            .collect(),
-    });
-    Ok(series.collect())
-}
-
-/// The ways of which flows are measured: the kernel engine's by the bar, the others beside it.
-pub fn ways() -> Vec<Way> {
-    [Engine::Kernel, Engine::Prepared, Engine::User].map(|engine| Way { engine, offload: false }).into()
+    let series = |place: usize| {
+        let (key, title, _) = SPEAKERS[place];
+        Series {
+            key: format!("flows_{}_{key}", way.key()),
+            title: format!("{}: {title}", way.title()),
+            across: "flows",
+            at: COUNTS.to_vec(),
+            base: 0,
+            rounds: samples
+                .iter()
+                .map(|round| round.iter().skip(place).step_by(SPEAKERS.len()).copied().collect())
+                .collect(),
+        }
+    };
+    Ok([series(0), series(1)])
 }

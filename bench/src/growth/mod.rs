@@ -1,6 +1,7 @@
 //! What a packet costs as things grow: packets in a batch, flows, processor cores, and a file that is not in memory.
 
 mod batches;
+mod cold;
 mod cores;
 mod crowd;
 mod flows;
@@ -14,6 +15,7 @@ use crate::{
     report::Conditions,
 };
 use clap::ValueEnum;
+pub use cores::{Cores, Round};
 use report::Report;
 
 /// What to measure.
@@ -39,6 +41,8 @@ enum Part {
     Flows,
     /// Processor cores
     Cores,
+    /// Files that are not in memory
+    Cold,
 }
 
 /// Size of the file, million octets.
@@ -55,12 +59,22 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         report.series.extend(batches::measure(&media, if options.quick { 3 } else { 15 })?);
     }
     if wanted(Part::Flows) {
-        let (series, memory) = flows::measure(&media, &flows::ways(), if options.quick { 3 } else { 25 })?;
+        let (series, memory) =
+            flows::measure(&media, &[KERNEL, PREPARED, USER], if options.quick { 3 } else { 25 })?;
         report.series.extend(series);
         report.memory.extend(memory);
     }
     if wanted(Part::Cores) {
-        report.cores = cores::measure(&media, &cpus, if options.quick { 3 } else { 20 })?;
+        report.cores = cores::measure(
+            &media,
+            &[KERNEL, PREPARED_OFFLOAD, USER],
+            &cpus,
+            if options.quick { 3 } else { 20 },
+        )?;
+    }
+    if wanted(Part::Cold) {
+        let (rounds, scale) = if options.quick { (2, 8) } else { (5, 1) };
+        report.cold = cold::measure(&cpus, rounds, scale)?;
     }
     let conditions = Conditions::here(&media.part(0, crate::lane::PARTS))?;
     if options.json {
@@ -86,12 +100,23 @@ enum Engine {
     User,
 }
 
-const WAYS: [Way; 4] = [
-    Way { engine: Engine::Kernel, offload: false },
-    Way { engine: Engine::Prepared, offload: false },
-    Way { engine: Engine::Prepared, offload: true },
-    Way { engine: Engine::User, offload: false },
-];
+const KERNEL: Way = Way { engine: Engine::Kernel, offload: false };
+const PREPARED: Way = Way { engine: Engine::Prepared, offload: false };
+const PREPARED_OFFLOAD: Way = Way { engine: Engine::Prepared, offload: true };
+const USER: Way = Way { engine: Engine::User, offload: false };
+const WAYS: [Way; 4] = [KERNEL, PREPARED, PREPARED_OFFLOAD, USER];
+
+/// What a packet of the kernel engine costs with 10,000 flows by what it costs with one, in each round: where one of
+/// them sends, and where all do in turns.
+pub fn ten_thousand_flows(media: &Media, rounds: u32) -> anyhow::Result<[Vec<f64>; 2]> {
+    let series = flows::series_of(KERNEL, media, rounds)?;
+    Ok(series.map(|series| series.ratios(flows::COUNTS.len() - 1)))
+}
+
+/// Two cores against one, of the kernel engine; nothing where there is but one.
+pub fn two_cores(media: &Media, cpus: &[usize], rounds: u32) -> anyhow::Result<Vec<Cores>> {
+    cores::measure(media, &[KERNEL], cpus, rounds)
+}
 
 impl Way {
     fn key(self) -> &'static str {

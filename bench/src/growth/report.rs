@@ -1,6 +1,6 @@
 //! What was measured, as tables for people and as JSON for programs.
 
-use super::{cores::Cores, memory::Memory};
+use super::{cold::Cold, cores::Cores, memory::Memory};
 use crate::{
     media::PAYLOAD,
     report::Conditions,
@@ -37,10 +37,14 @@ impl Series {
         (0..self.at.len()).map(spread).collect()
     }
 
-    /// Each place by the base, within a round.
-    pub fn ratios(&self) -> Vec<Spread> {
-        let base = self.samples(self.base);
-        let ratio = |place| Spread::of(ratios(&self.samples(place), &base)).expect("there is a round");
+    /// A place by the base, within each round.
+    pub fn ratios(&self, place: usize) -> Vec<f64> {
+        ratios(&self.samples(place), &self.samples(self.base))
+    }
+
+    /// The same of every place.
+    fn ratio_spreads(&self) -> Vec<Spread> {
+        let ratio = |place| Spread::of(self.ratios(place)).expect("there is a round");
         (0..self.at.len()).map(ratio).collect()
     }
 
@@ -50,7 +54,7 @@ impl Series {
             "at": self.at,
             "ns_per_packet": self.spreads(),
             "base": self.at[self.base],
-            "of_base": self.ratios(),
+            "of_base": self.ratio_spreads(),
             "rounds": self.rounds.len(),
         })
     }
@@ -63,7 +67,7 @@ impl Series {
         line(&format!("  {}", self.across), self.at.iter().map(ToString::to_string).collect());
         let spreads = self.spreads();
         line("  ns per packet", spreads.iter().map(|ns| format!("{:.0}", ns.median)).collect());
-        let ratios = self.ratios();
+        let ratios = self.ratio_spreads();
         line(&format!("  x of {}", self.at[self.base]), cells(&ratios, |ratio| ratio.median));
         line("    80 % are above", cells(&ratios, |ratio| ratio.low));
         line("         and below", cells(&ratios, |ratio| ratio.high));
@@ -90,6 +94,7 @@ pub struct Report {
     pub series: Vec<Series>,
     pub memory: Vec<Memory>,
     pub cores: Vec<Cores>,
+    pub cold: Vec<Cold>,
 }
 
 impl Report {
@@ -100,6 +105,8 @@ impl Report {
         object.insert("memory_per_flow".into(), json!(self.memory));
         let cores = self.cores.iter().map(|cores| (cores.key.clone(), cores.json()));
         object.insert("cores".into(), cores.collect::<Map<_, _>>().into());
+        let cold = self.cold.iter().map(|cold| (cold.key.to_owned(), cold.json()));
+        object.insert("cold".into(), cold.collect::<Map<_, _>>().into());
         object.insert("payload_octets".into(), json!(PAYLOAD));
         object.insert("packets_per_turn".into(), json!(conditions.packets));
         object.insert("kernel".into(), json!(conditions.kernel));
@@ -122,6 +129,7 @@ impl Report {
         }
         self.memory_table(&mut text);
         self.cores_table(&mut text);
+        self.cold_table(&mut text);
         text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
     }
 
@@ -143,6 +151,30 @@ impl Report {
             let [median, low, high, cpu] =
                 [time.median, time.low, time.high, cpu.median].map(|ratio| format!("{ratio:.2}"));
             line(&cores.title, [format!("{:.0}", one.median), median, low, high, cpu]);
+        }
+        line("", Default::default());
+    }
+
+    fn cold_table(&self, text: &mut String) {
+        if self.cold.is_empty() {
+            return;
+        }
+        let mut line = |title: &str, cells: [String; 4]| write_line(text, title, 40, &cells, 10);
+        line("kernel engine, file on disk", ["waits", "99 % by", "latest", "MB/s"].map(Into::into));
+        for cold in &self.cold {
+            for (which, how) in ["read ahead", "on demand"].into_iter().enumerate() {
+                let median = |of| cold.spread(which, of).median;
+                let late = |of| format!("{:.2} ms", median(of));
+                line(
+                    &format!("{}, {how}", cold.title),
+                    [
+                        format!("{:.2} %", median(|turn| turn.blocked) * 100.0),
+                        late(|turn| turn.late),
+                        late(|turn| turn.latest),
+                        format!("{:.0}", median(|turn| turn.speed)),
+                    ],
+                );
+            }
         }
         line("", Default::default());
     }
@@ -170,6 +202,7 @@ impl Report {
 mod tests {
     use super::{
         super::{
+            cold::{Cold, Turn},
             cores::{Cores, Round},
             memory::Memory,
         },
@@ -202,13 +235,18 @@ mod tests {
             title: "prepared, offload, an interface each".into(),
             rounds: vec![Round { one: 12_345_678.0, by_time: 1.9, by_cpu: 1.95 }],
         };
+        let turn = Turn { blocked: 0.987, late: 12_345.67, latest: 99_999.99, speed: 1_234.0 };
+        let cold = Cold { key: "fifty", title: "50 flows, 20 Mb/s each", rounds: vec![[turn; 2]] };
         let conditions = Conditions {
             kernel: "6.18.44-some-rather-long-name-amd64".into(),
             cpu: "A processor with a name that goes on and on and on @ 2.90GHz".into(),
             date: "2026-11-23T00:00:00Z".into(),
             packets: 27_788,
         };
-        (Report { series: vec![series], memory: vec![memory], cores: vec![cores] }, conditions)
+        (
+            Report { series: vec![series], memory: vec![memory], cores: vec![cores], cold: vec![cold] },
+            conditions,
+        )
     }
 
     #[test]

@@ -84,6 +84,11 @@ impl Library {
         Self { cache, reader: Reader::start(), shelf: Mutex::default() }
     }
 
+    /// The same, but nothing is read ahead of the streams: to measure what that gains.
+    pub fn without_reading_ahead(cache: Option<Cache>) -> Self {
+        Self { cache, reader: Reader::none(), shelf: Mutex::default() }
+    }
+
     /// The packets that `plan` cuts `file` into, with their `sums` if they are
     /// needed, and the clock. Reads nothing of `file`.
     pub fn source(

@@ -21,7 +21,7 @@ pub(super) const STEP: u64 = 512 << 10;
 
 /// A thread that asks the kernel to read. Asking may wait where the disk has much to do; that is why it is a thread.
 #[derive(Clone, Debug)]
-pub struct Reader(mpsc::Sender<Request>);
+pub struct Reader(Option<mpsc::Sender<Request>>);
 
 /// A part of a file.
 #[derive(Debug)]
@@ -40,14 +40,20 @@ impl Reader {
         if let Err(error) = started {
             tracing::warn!("no thread reads ahead of the streams: {error}");
         }
-        Self(requests)
+        Self(Some(requests))
+    }
+
+    /// Nobody: the kernel reads when it is asked for the octets, and the sender waits for it.
+    pub fn none() -> Self {
+        Self(None)
     }
 
     /// Has those octets read, unless they are in memory.
     fn ask(&self, file: &Arc<File>, octets: Range<u64>) {
+        let Some(requests) = &self.0 else { return };
         if !is_cached(file, octets.end - 1) {
             // Fails without a thread, which was said.
-            let _ = self.0.send(Request { file: Arc::clone(file), octets });
+            let _ = requests.send(Request { file: Arc::clone(file), octets });
         }
     }
 }
