@@ -43,6 +43,15 @@ pub fn of_this_thread() -> anyhow::Result<Duration> {
     Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now().context("CLOCK_THREAD_CPUTIME_ID")?.into())
 }
 
+/// Lets `other`, which was started here, run on every CPU again.
+pub fn leave(other: Pid) -> anyhow::Result<()> {
+    let mut all = CpuSet::new();
+    for cpu in 0..CpuSet::count() {
+        all.set(cpu)?;
+    }
+    sched_setaffinity(other, &all).context("leaving the measured CPU")
+}
+
 /// CPU time that this process took so far, user and system. The kernel's work
 /// for a packet is in it: an `ifb` is done with a packet within the system call
 /// that sent it.

@@ -14,6 +14,7 @@ mod pacing;
 mod page;
 mod paths;
 mod peers;
+mod profile;
 mod quick;
 mod report;
 mod rows;

@@ -3,16 +3,13 @@
 use crate::{
     lane::{Lane, PARTS},
     media::Media,
+    profile::{self, Recorder},
 };
-use anyhow::{Context, ensure};
-use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
-    process::{Child, Command, Stdio},
-};
+use anyhow::ensure;
+use std::{collections::BTreeMap, time::Duration};
 
-/// Samples per second.
-const RATE: &str = "4999";
+/// Functions of a stack that are looked at: from the wire up to the system call.
+const DEPTH: u16 = 100;
 
 /// What a function's name says of the step that it belongs to. Of a stack, the
 /// innermost function that is listed decides; of a name, the first line that fits.
@@ -55,85 +52,56 @@ pub fn take(lane: &mut Lane, media: &Media, seconds: u32) -> anyhow::Result<Shar
     if seconds == 0 {
         return Ok(Vec::new());
     }
-    let directory = tempfile::tempdir().context("a directory for the profile")?;
-    let data = directory.path().join("perf.data");
-    let mut perf = record(&data, seconds)?;
-    let mut turns = 0..;
-    while perf.try_wait()?.is_none() {
-        lane.sender.send(media, media.part(turns.next().unwrap_or_default(), PARTS))?;
-    }
-    ensure!(perf.wait()?.success(), "perf record failed");
-    let script = Command::new("perf").arg("script").arg("-i").arg(&data).args(["-F", "ip,sym"]).output();
-    let script = script.context("perf script")?;
-    ensure!(script.status.success(), "perf script: {}", String::from_utf8_lossy(&script.stderr));
-    let shares = fold(&String::from_utf8_lossy(&script.stdout));
-    ensure!(!shares.is_empty(), "perf took no samples");
-    Ok(shares)
+    let (recorder, mut turns) = (Recorder::start(DEPTH)?, 0..);
+    let window = profile::during(Duration::from_secs(seconds.into()), || {
+        lane.sender.send(media, media.part(turns.next().unwrap_or_default(), PARTS))
+    })?;
+    let mut counts = Counts::new();
+    recorder.end(|time, stack| {
+        if window.contains(&time) {
+            *counts.entry(step(stack)).or_default() += 1;
+        }
+    })?;
+    ensure!(!counts.is_empty(), "perf took no samples");
+    Ok(shares(counts))
 }
 
-fn record(data: impl AsRef<OsStr>, seconds: u32) -> anyhow::Result<Child> {
-    let mut perf = Command::new("perf");
-    perf.args([
-        "record",
-        "-q",
-        "-e",
-        "cpu-clock",
-        "-g",
-        "-F",
-        RATE,
-        "-p",
-        &std::process::id().to_string(),
-        "-o",
-    ]);
-    perf.arg(data).args(["--", "sleep", &seconds.to_string()]);
-    perf.stdin(Stdio::null()).spawn().context("cannot run perf (Debian package linux-perf)")
-}
+/// Samples of each step.
+type Counts = BTreeMap<&'static str, u32>;
 
-/// The shares in what `perf script` printed: stacks, the innermost function
-/// first, an empty line between them.
-fn fold(script: &str) -> Shares {
-    let mut counts = BTreeMap::new();
-    let stacks = script.split("\n\n").map(str::trim).filter(|stack| !stack.is_empty());
-    let mut all = 0.0;
-    for stack in stacks {
-        *counts.entry(step(stack)).or_insert(0.0) += 1.0;
-        all += 1.0;
-    }
-    let mut shares: Shares = counts.into_iter().map(|(step, count)| (step.to_owned(), count / all)).collect();
+fn shares(counts: Counts) -> Shares {
+    let all = f64::from(counts.values().sum::<u32>());
+    let share = |(step, count): (&str, u32)| (step.to_owned(), f64::from(count) / all);
+    let mut shares: Shares = counts.into_iter().map(share).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
     shares
 }
 
-fn step(stack: &str) -> &'static str {
-    let functions = stack.lines().filter_map(|line| line.split_whitespace().nth(1));
-    let mut steps = functions
+fn step(stack: &[&str]) -> &'static str {
+    let mut steps = stack
+        .iter()
         .filter_map(|name| STEPS.iter().find_map(|(sign, step)| name.contains(sign).then_some(*step)));
     steps.next().unwrap_or("user space")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use super::{Counts, shares, step};
 
     #[test]
     fn a_stack_belongs_to_the_innermost_step() {
-        let script = "\
-ffffffff8 memcpy
-ffffffff8 skb_copy_bits
-ffffffff8 bpf_skb_pull_data
-ffffffffc bpf_prog_0123456789abcdef_krtp_flow
-ffffffff8 tc_run
-ffffffff8 macvlan_start_xmit
-ffffffff8 __x64_sys_sendfile64
-
-ffffffffc bpf_prog_0123456789abcdef_krtp_flow
-ffffffff8 tc_run
-
-ffffffffc bpf_prog_0123456789abcdef_krtp_flow
-
-    55555 krtp::engine::send
-";
-        let shares = fold(script);
+        let program = "bpf_prog_0123456789abcdef_krtp_flow";
+        let stacks = [
+            vec!["memcpy", "skb_copy_bits", "bpf_skb_pull_data", program, "tc_run", "macvlan_start_xmit"],
+            vec![program, "tc_run"],
+            vec![program],
+            vec!["krtp::engine::send"],
+        ];
+        let mut counts = Counts::new();
+        for stack in stacks {
+            *counts.entry(step(&stack)).or_default() += 1;
+        }
+        let shares = shares(counts);
         let named: Vec<_> = shares.iter().map(|(step, share)| (step.as_str(), *share)).collect();
         let expected = [
             ("program: its own instructions", 0.5),

@@ -5,7 +5,7 @@ use super::{
     model::{Group, Results, Row},
     plot::{Chart, Line, Point},
 };
-use crate::stats::Spread;
+use crate::{rows::APART, stats::Spread};
 use maud::{Markup, PreEscaped, html};
 
 /// A figure of rows.
@@ -25,7 +25,7 @@ fn by_kernel(row: &Row) -> bool {
 const FIGURES: [Figure; 5] = [
     Figure {
         title: "Figure 3: download, no header",
-        caption: "The paper's group A: the file's octets alone. sendfile over TCP makes a stream, the others datagrams.",
+        caption: "The paper's group A: the file's octets alone. In grey sendfile over TCP, which does other work: not to be ranked with the others.",
         has: |row| row.group == Group::Download,
         compared: false,
     },
@@ -77,7 +77,7 @@ fn rows(results: &Results, figure: &Figure) -> anyhow::Result<Markup> {
     let rows = results.rows.iter().filter(|row| (figure.has)(row) || figure.compared && row.key == REFERENCE);
     let line = |row: &Row| Line {
         name: row.key.clone(),
-        quiet: figure.compared && row.key == REFERENCE,
+        quiet: figure.compared && row.key == REFERENCE || APART.contains(&row.key.as_str()),
         points: results.curve(&row.key).iter().map(|(octets, seconds)| point(*octets, *seconds)).collect(),
     };
     let mut lines: Vec<Line> = rows.map(line).collect();

@@ -1,7 +1,10 @@
 //! Figures from samples: all arithmetic of the page.
 
 use super::model::{Group, Results, Row, Sample, Series};
-use crate::stats::{Spread, ratios};
+use crate::{
+    rows::APART,
+    stats::{Spread, ratios},
+};
 use std::collections::BTreeMap;
 
 /// The row that all others are compared with: the paper's best by existing calls.
@@ -34,8 +37,11 @@ impl Series {
         median(|sample| sample.user_ns).zip(median(|sample| sample.system_ns))
     }
 
-    /// `key` by `other`, round by round. None if either was not measured in every round.
+    /// `key` by `other`, round by round. None if either was not measured in every round, or is not to be ranked.
     pub fn ratio(&self, key: &str, other: &str) -> Option<Spread> {
+        if [key, other].iter().any(|key| APART.contains(key)) {
+            return None;
+        }
         let [ours, theirs] = [key, other].map(|key| self.of(key, Sample::cpu));
         if ours.len() != theirs.len() || theirs.contains(&0.0) {
             return None;

@@ -1,12 +1,13 @@
 //! The table for a page of documentation.
 
 use super::{
+    copies,
     figures::{REFERENCE, gigabits, noise, per_gigabyte, thousands, three},
     model::Row,
     read,
     tables::GROUPS,
 };
-use crate::stats::Spread;
+use crate::{rows::APART, stats::Spread};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -27,19 +28,30 @@ pub fn markdown(results: &Value) -> anyhow::Result<String> {
         if results.quick { ", quick" } else { "" }
     )?;
     let Some(usual) = results.usual() else { return Ok(text) };
-    writeln!(text, "| row | s | calls/packet | ns/packet | × {REFERENCE} | CPU s/GB | Gb/s per core |")?;
-    writeln!(text, "|---|---|---:|---:|---:|---:|---:|")?;
+    writeln!(
+        text,
+        "| row | s | calls/packet | copies | ns/packet | × {REFERENCE} | CPU s/GB | Gb/s per core |"
+    )?;
+    writeln!(text, "|---|---|---:|---:|---:|---:|---:|---:|")?;
     let noisy = noise(&results);
     let is_noisy = |row: &Row| noisy.as_ref().is_some_and(|noisy| noisy.contains_key(row.key.as_str()));
     for (group, title) in GROUPS {
         for (at, row) in results.group(group).enumerate() {
             if at == 0 {
-                writeln!(text, "| **{title}** | | | | | | |")?;
+                writeln!(text, "| **{title}** | | | | | | | |")?;
             }
-            let added = if row.added { "†" } else { "" };
+            let apart = APART.contains(&row.key.as_str());
+            let sign = if row.added {
+                "†"
+            } else if apart {
+                "‡"
+            } else {
+                ""
+            };
             let noisy = if is_noisy(row) { " (noisy)" } else { "" };
             let counted = row.counted.as_ref().map_or("–".to_owned(), |counted| three(counted.per_packet));
-            write!(text, "| `{}`{added}{noisy} | {} | {counted} |", row.key, row.calls)?;
+            let copies = copies::count_text(&results, row);
+            write!(text, "| `{}`{sign}{noisy} | {} | {counted} | {copies} |", row.key, row.calls)?;
             let Some(nanos) = usual.nanos(&row.key) else {
                 writeln!(text, " – | – | – | – |")?;
                 continue;
@@ -69,9 +81,9 @@ mod tests {
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(lines.len(), 2 + 4 + 24, "{text}");
         for line in &lines {
-            assert_eq!(line.matches('|').count(), 8, "{line}");
+            assert_eq!(line.matches('|').count(), 9, "{line}");
         }
         let krtp = lines.iter().find(|line| line.starts_with("| `krtpsendfile`† |")).expect("krtp's line");
-        assert!(krtp.contains("| n/49 | 0.020 |") && krtp.contains("| 0.198 (0.198–0.198) |"), "{krtp}");
+        assert!(krtp.contains("| n/49 | 0.020 | 1 |") && krtp.contains("| 0.198 (0.198–0.198) |"), "{krtp}");
     }
 }

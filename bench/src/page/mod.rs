@@ -2,6 +2,7 @@
 
 mod charts;
 pub mod command;
+mod copies;
 mod figures;
 mod labels;
 mod markdown;
@@ -30,6 +31,11 @@ use serde_json::Value;
 pub fn html(results: &Value) -> anyhow::Result<String> {
     let results = read(results)?;
     Ok(framed("Data paths, twenty years on", &sections::all(&results)?))
+}
+
+/// The table of copies for a terminal, lines of at most 80 columns; empty where none were looked for.
+pub fn copies(results: &Value) -> anyhow::Result<String> {
+    Ok(copies::text(&read(results)?))
 }
 
 fn read(results: &Value) -> anyhow::Result<Results> {

@@ -1,5 +1,9 @@
 //! What `paths.json` says. Nothing in it is derived: figures are made in [`super::figures`].
 
+use crate::{
+    paths::copies::Profile,
+    rows::{Notices, Place},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -87,7 +91,10 @@ pub struct Row {
     /// System calls as the kernel counted them.
     #[serde(default)]
     pub counted: Option<Counted>,
-    /// Payload octets that were copied.
+    /// Where it says that each payload is copied.
+    #[serde(default)]
+    pub copies: Vec<Place>,
+    /// What was seen of that.
     #[serde(default)]
     pub copied: Option<Copied>,
 }
@@ -106,13 +113,12 @@ pub struct Counted {
     pub how: String,
 }
 
-/// Copies of a row's payload.
+/// What was seen of a row's copies.
 #[derive(Debug, Deserialize)]
 pub struct Copied {
-    /// For each packet.
-    pub octets_per_packet: f64,
-    /// By what that is known.
-    pub how: String,
+    /// Size by size.
+    #[serde(default)]
+    pub profiles: Vec<Profile>,
 }
 
 /// Rows under one condition.
@@ -128,6 +134,9 @@ pub struct Series {
     pub payload: u32,
     /// Of each row, one for each round.
     pub samples: BTreeMap<String, Vec<Sample>>,
+    /// What the kernel said of sends that were to go without a copy.
+    #[serde(default)]
+    pub notices: BTreeMap<String, Notices>,
     /// Rows that cannot do this, and why.
     #[serde(default)]
     pub left_out: BTreeMap<String, String>,
@@ -158,8 +167,11 @@ pub struct Curves {
 pub struct Copying {
     /// How many are copied.
     pub octets: f64,
-    /// How long that takes, nanoseconds.
+    /// How long that takes, nanoseconds, from memory that no cache holds.
     pub ns: Vec<f64>,
+    /// And from memory that was just copied.
+    #[serde(default)]
+    pub warm_ns: Vec<f64>,
 }
 
 /// A system call that does nothing.

@@ -15,7 +15,7 @@ const INK: RGBColor = RGBColor(0x11, 0x11, 0x11);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 /// Of what others are compared with.
 const QUIET: RGBColor = RGBColor(0x76, 0x76, 0x76);
-/// Okabe and Ito's colours, told apart by everybody; markers differ, too.
+/// Okabe and Ito's colours, told apart by everybody. When they are through, lines are dashed.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xd5, 0x5e, 0x00),
@@ -86,14 +86,20 @@ impl Chart<'_> {
             mesh.x_label_formatter(&label).y_label_formatter(&label).draw()?;
             root.draw(&Text::new(self.y.to_owned(), (4, 6), font(12.5).color(&INK)))?;
             let mut names = Vec::new();
-            for (line, colour) in lines.iter().zip(colours(&lines)) {
+            for (line, (colour, dashed)) in lines.iter().zip(colours(&lines)) {
                 for point in &line.points {
                     let ends = [point.spread.0, point.spread.1].map(|end| (point.x, end));
                     chart.draw_series([PathElement::new(ends, colour.mix(0.45).stroke_width(3))])?;
                 }
                 let course: Vec<_> = line.points.iter().map(|point| (point.x, point.y)).collect();
                 let thick = if line.quiet { 1 } else { 2 };
-                chart.draw_series(LineSeries::new(course.iter().copied(), colour.stroke_width(thick)))?;
+                let style = colour.stroke_width(thick);
+                let points = course.iter().copied();
+                if dashed {
+                    chart.draw_series(DashedLineSeries::new(points, 5, 4, style))?;
+                } else {
+                    chart.draw_series(LineSeries::new(points, style))?;
+                }
                 chart.draw_series(course.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
                 let end = course.last().map(|end| chart.backend_coord(end));
                 names.extend(end.map(|end| (end, colour, line.name.as_str())));
@@ -105,16 +111,19 @@ impl Chart<'_> {
     }
 }
 
-/// What the names at the ends of lines take: the longest, at seven pixels a letter, and the way to it.
+/// What the names at the ends of lines take, pixels: the longest, and the way to it.
 fn names_take(lines: &[&Line]) -> u32 {
-    let longest = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or_default();
-    26 + 7 * u32::try_from(longest.min(24)).unwrap_or_default()
+    let wide = |letter: char| if matches!(letter, 'm' | 'w') { 12 } else { 7 };
+    let longest = lines.iter().map(|line| line.name.chars().take(24).map(wide).sum()).max();
+    26 + longest.unwrap_or(0)
 }
 
-/// Colours in the order of the lines.
-fn colours(lines: &[&Line]) -> Vec<RGBColor> {
-    let mut colours = COLOURS.iter().cycle();
-    let next = |line: &&Line| if line.quiet { QUIET } else { *colours.next().expect("they go round") };
+/// Colours in the order of the lines, and whether they are dashed.
+fn colours(lines: &[&Line]) -> Vec<(RGBColor, bool)> {
+    let mut colours =
+        [false, true].into_iter().cycle().flat_map(|dashed| COLOURS.map(|colour| (colour, dashed)));
+    let next =
+        |line: &&Line| if line.quiet { (QUIET, false) } else { colours.next().expect("they go round") };
     lines.iter().map(next).collect()
 }
 

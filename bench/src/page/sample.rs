@@ -36,9 +36,9 @@ pub fn json() -> Value {
     let rows: Vec<Value> = ROWS.iter().map(row_json).collect();
     let mut series: Vec<Value> = [100, 1_316, 4_000].map(|payload| series("sizes", payload)).into();
     series.extend(["offload", "veth", "cold"].map(|name| series_json(name, 1_316, name)));
-    let copies = [16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0];
+    let copies = [16.0, 100.0, 256.0, 1_316.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0];
     let memcpy =
-        copies.map(|octets| json!({ "octets": octets, "ns": [3.0 + octets / 11.0, 3.1 + octets / 10.0] }));
+        copies.map(|octets| json!({ "octets": octets, "ns": [3.0 + octets / 11.0, 3.1 + octets / 10.0], "warm_ns": [2.0 + octets / 60.0] }));
     json!({
         "schema": 1,
         "date": "2026-11-23T09:00:00Z",
@@ -72,7 +72,11 @@ fn row_json(&(key, group, added, calls, _): &(&str, &str, bool, &str, f64)) -> V
         "differs": added.then_some("The authors' call is not in today's kernel; the nearest means stand for it."),
         "delivers": true, "why_not": null,
         "counted": counted,
-        "copied": { "octets_per_packet": 1_316, "how": "samples of copy routines" },
+        "copies": ["send"],
+        "copied": { "how": "perf, cpu-clock", "profiles": [
+            { "payload": 100, "samples": 4_000, "at": { "send": 40 } },
+            { "payload": 1_316, "samples": 4_000, "at": { "send": if key == "kmsend" { 40 } else { 400 }, "stack": 3 } },
+        ] },
     })
 }
 

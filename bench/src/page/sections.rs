@@ -1,7 +1,7 @@
 //! The page from top to bottom.
 
 use super::{
-    charts,
+    charts, copies,
     figures::{gigabits, thousands, three},
     machine_line,
     model::{Results, Row},
@@ -33,9 +33,22 @@ pub fn all(results: &Results) -> anyhow::Result<Markup> {
         }
         section { h2 { "All rows" } (how(results, usual)) (tables::rows(results)) }
         section {
+            h2 { "Copies of the payload" }
+            p {
+                "Where a row says that the CPU copies each payload, and what perf saw of it in a run by itself. Places: read (out of the page \
+                 cache), user (in user space), send (into the packet), stack (from packet to packet). A claimed copy is there if routines that \
+                 copy run at its place for at least half of a plain memcpy. What a row copies beside its payload, such as headers, is alike at every \
+                 size: where none is claimed, only what is more than at the smallest size is a payload's. The kernel's own word is there of sends \
+                 that it was asked not to copy (MSG_ZEROCOPY, io_uring)."
+            }
+            (copies::table(results))
+        }
+        @if results.series.iter().any(|series| series.name != "sizes") {
+        section {
             h2 { "Under other conditions" }
             p { "Nanoseconds a packet, and how many times " code { "rtp_sendfile" } "’s under the same condition." }
             (tables::conditions(results))
+        }
         }
         section { h2 { "Row by row" } (paragraphs(results)) }
     })
@@ -48,7 +61,8 @@ fn how(results: &Results, usual: u32) -> Markup {
             " octets of payload, unpaced, from a file of " (results.megabytes) " MB in the page cache, to an ifb that frees every packet at \
              once and takes no segmentation from the kernel. " (results.rounds) " rounds; in each round every row sends. \
              Medians, and small the 10th to the 90th percentile. Ratios are taken within a round. † is a system call that the authors \
-             added to their kernel; what stands for it today is said row by row. Group A sends no RTP header: less work than the row that it is compared with."
+             added to their kernel; what stands for it today is said row by row. ‡ is TCP, over a veth to a process that answers: it does other work than the \
+             rest, and is not ranked with it. Group A sends no RTP header: less work than the row that it is compared with."
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The page's tables.
 
 use super::{
+    copies,
     figures::{Disagreement, REFERENCE, USUAL, gigabits, noise, per_gigabyte, thousands, three},
     model::{Group, Results, Row, Series},
     paper,
 };
-use crate::{paths::formula, stats::Spread};
+use crate::{paths::formula, rows::APART, stats::Spread};
 use maud::{Markup, html};
 
 /// Groups in the order of the page.
@@ -18,7 +19,11 @@ pub const GROUPS: [(Group, &str); 4] = [
 
 /// A row's name, with the paper's sign for an added call.
 pub fn name(row: &Row) -> Markup {
-    html! { a href={ "#row-" (row.key) } { code { (row.key) } } @if row.added { sup title="a system call that the authors added" { "†" } } }
+    html! {
+        a href={ "#row-" (row.key) } { code { (row.key) } }
+        @if row.added { sup title="a system call that the authors added" { "†" } }
+        @if APART.contains(&row.key.as_str()) { sup title="TCP, to a process that answers: not ranked with the others" { "‡" } }
+    }
 }
 
 /// A median and how far samples spread.
@@ -40,14 +45,14 @@ pub fn rows(results: &Results) -> Markup {
             thead { tr {
                 th scope="col" { "row" } th scope="col" { "ns a packet" } th scope="col" { "of " code { (REFERENCE) } }
                 th scope="col" { "CPU s a GB" } th scope="col" { "Gb/s a core" }
-                th scope="col" { "calls a packet" } th scope="col" { "octets copied" }
+                th scope="col" { "calls a packet" } th scope="col" { "copies" }
             } }
             @for (group, title) in GROUPS {
                 @if results.group(group).next().is_some() {
                     tbody {
                         tr.group { th colspan="7" scope="rowgroup" { (title) } }
                         @for row in results.group(group) {
-                            (line(usual, row, noisy.as_ref().and_then(|noisy| noisy.get(row.key.as_str()))))
+                            (line(results, usual, row, noisy.as_ref().and_then(|noisy| noisy.get(row.key.as_str()))))
                         }
                     }
                 }
@@ -68,7 +73,7 @@ pub fn rows(results: &Results) -> Markup {
     }
 }
 
-fn line(usual: &Series, row: &Row, noisy: Option<&Disagreement>) -> Markup {
+fn line(results: &Results, usual: &Series, row: &Row, noisy: Option<&Disagreement>) -> Markup {
     let nanos = usual.nanos(&row.key);
     html! {
         tr {
@@ -82,7 +87,7 @@ fn line(usual: &Series, row: &Row, noisy: Option<&Disagreement>) -> Markup {
                 td colspan="4" .missing { (missing(usual, row)) }
             }
             td { (calls(row)) }
-            td { @if let Some(copied) = &row.copied { span title=(copied.how) { (thousands(copied.octets_per_packet)) } } @else { "–" } }
+            td { (copies::count(results, row)) }
         }
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use nix::sys::utsname::uname;
 use serde_json::{Map, Value, json};
-use std::{fs, num::NonZero, thread};
+use std::fs;
 
 /// This machine and its kernel, as `paths.json` has them.
 pub fn here() -> anyhow::Result<Value> {
@@ -13,7 +13,8 @@ pub fn here() -> anyhow::Result<Value> {
     Ok(json!({
         "kernel": uname()?.release().to_string_lossy(),
         "cpu": cpu.map_or(std::env::consts::ARCH, |(_, name)| name),
-        "cores": thread::available_parallelism().map_or(1, NonZero::get),
+        // Not those that this process keeps to.
+        "cores": cpus.lines().filter(|line| line.starts_with("processor")).count(),
         "memory_bytes": total(&memory).context("/proc/meminfo")?,
         "mitigations": mitigations(),
         "krtp": env!("CARGO_PKG_VERSION"),

@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod condition;
+pub mod copies;
 pub mod count;
 mod curves;
 pub mod formula;
@@ -10,6 +11,7 @@ mod progress;
 mod results;
 mod series;
 mod table;
+pub mod verdict;
 
 use crate::{
     check, cpu,
@@ -73,11 +75,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let rounds = options.rounds.map_or(if options.quick { 5 } else { 10 }, usize::from);
     let sizes: &[usize] = if options.quick { &QUICK_SIZES } else { &SIZES };
     let refusals = check(&namespace, &media, &rows, sizes)?;
-    let known = count(&rows, refusals.get(&PAYLOAD));
+    let mut known = count(&rows, refusals.get(&PAYLOAD));
     let measurable: Vec<_> = known.iter().filter(|row| row.why_not.is_none()).map(|row| row.row).collect();
     let curves = curves::measure(&media);
     let conditions = conditions(&media, sizes, rounds, options.quick);
     let series = measure(&namespace, &media, &measurable, conditions, &refusals)?;
+    look(&namespace, &media, &mut known, sizes)?;
     let results = Results {
         date: Timestamp::now().round(Unit::Second)?.to_string(),
         machine: machine::here()?,
@@ -133,7 +136,8 @@ fn count(rows: &[&'static Row], refused: Option<&BTreeMap<&'static str, String>>
         }
         let refused = refused.and_then(|refused| refused.get(row.key)).cloned();
         let not_that_row = miscounted.clone().filter(|_| row.group == Group::Existing);
-        Known { row, why_not: refused.or(not_that_row), counted, miscounted }
+        let copied = Err("it was not looked at".into());
+        Known { row, why_not: refused.or(not_that_row), counted, miscounted, copied }
     };
     rows.iter().map(known).collect()
 }
@@ -185,6 +189,30 @@ fn measure(
     Ok(series)
 }
 
+/// Watches every row for copies of its payload. Not before all was timed.
+fn look(namespace: &Namespace, media: &Media, known: &mut [Known], sizes: &[usize]) -> anyhow::Result<()> {
+    eprintln!("krtp-bench: all is timed; looking for copies of payloads (perf)");
+    let rows: Vec<_> = known.iter().filter(|row| row.why_not.is_none()).map(|row| row.row).collect();
+    let mut lanes = Lanes::open(namespace, &rows, Device::Plain, 201)?;
+    match copies::take(&mut lanes, namespace, media, sizes) {
+        Ok(mut profiles) => {
+            for row in known {
+                if let Some(profiles) = profiles.remove(row.row.key) {
+                    row.copied = profiles;
+                }
+            }
+        }
+        // The rest is worth showing without it.
+        Err(error) => {
+            eprintln!("krtp-bench: copies were not looked for: {error:#}");
+            for row in known {
+                row.copied = Err(format!("{error:#}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Writes the JSON and the page, and prints.
 fn show(options: &Options, results: &Results) -> anyhow::Result<()> {
     let mut json = results.json();
@@ -192,7 +220,7 @@ fn show(options: &Options, results: &Results) -> anyhow::Result<()> {
     if options.json {
         println!("{json:#}");
     } else {
-        print!("{}", table::table(results));
+        print!("{}\n{}", table::table(results), page::copies(&json)?);
     }
     if let Some(before) = results::before(&options.directory, &json) {
         json["before"] = before;

@@ -1,6 +1,11 @@
 //! What a run found, and how it is written down: `paths.json`. All samples are in it, and nothing derived.
 
-use super::{count::Counted, count::PACKETS, curves::Curves, series::Series};
+use super::{
+    copies::Profile,
+    count::{Counted, PACKETS},
+    curves::Curves,
+    series::Series,
+};
 use crate::{
     cpu::Cost,
     rows::{Group, Row},
@@ -22,6 +27,8 @@ pub struct Known {
     pub counted: Result<Counted, String>,
     /// What the count says against the formula.
     pub miscounted: Option<String>,
+    /// What was seen of its copies; or why nothing was.
+    pub copied: Result<Vec<Profile>, String>,
 }
 
 /// A whole run.
@@ -83,12 +90,13 @@ fn is_comparable(before: &Value, now: &Value) -> bool {
 }
 
 fn known(known: &Known) -> Value {
-    let Known { row, why_not, counted, miscounted } = known;
+    let Known { row, why_not, counted, miscounted, copied } = known;
     let mut value = json!({
         "key": row.key,
         "group": group(row.group),
         "added": row.added,
         "calls": row.calls,
+        "copies": row.copies,
         "does": row.does,
         "cost": row.cost,
         "differs": row.differs,
@@ -108,6 +116,10 @@ fn known(known: &Known) -> Value {
         }
         Err(why) => value["not_counted"] = json!(why),
     }
+    match copied {
+        Ok(profiles) => value["copied"] = json!({ "how": "perf, cpu-clock", "profiles": profiles }),
+        Err(why) => value["not_copied"] = json!(why),
+    }
     if let Some(miscounted) = miscounted {
         value["miscounted"] = json!(miscounted);
     }
@@ -124,7 +136,7 @@ fn group(group: Group) -> &'static str {
 }
 
 fn series(series: &Series) -> Value {
-    let Series { condition, samples, left_out } = series;
+    let Series { condition, samples, notices, left_out } = series;
     let sample =
         |cost: &Cost| json!({ "user_ns": cost.user, "system_ns": cost.system, "wall_ns": cost.wall });
     let samples: Map<_, _> = samples
@@ -138,6 +150,7 @@ fn series(series: &Series) -> Value {
         "payload": condition.payload,
         "packets_per_sample": condition.packets,
         "samples": samples,
+        "notices": notices,
         "left_out": left_out,
     })
 }
@@ -157,11 +170,12 @@ pub mod tests {
         page,
         paths::{
             condition::{Condition, Device},
+            copies::Profile,
             count::Counted,
             curves::{Copying, Curves},
             series::Series,
         },
-        rows::ROWS,
+        rows::{Notices, ROWS, Row},
     };
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -184,16 +198,28 @@ pub mod tests {
                 rounds: 3,
             },
             samples: samples(),
+            notices: BTreeMap::from([("kmsend", Notices { sends: 100, copied: 0 })]),
             left_out: BTreeMap::new(),
         };
         let mut large = series(4000);
         large.samples.remove("user_gso");
         large.left_out.insert("user_gso", "UDP_SEGMENT takes no packet larger than the MTU".into());
-        let counted = |row: &crate::rows::Row| Counted {
+        // As claimed: a tenth of all time in each copy.
+        let copied = |row: &Row| {
+            let profile = |payload, hits| {
+                let at = row.copies.iter().map(|place| (*place, hits)).collect();
+                Profile { payload, samples: 10_000, at }
+            };
+            vec![profile(1316, 100), profile(4000, 1_000)]
+        };
+        let counted = |row: &Row| Counted {
             per_packet: crate::paths::formula::per_packet(row.calls).expect("a formula"),
             by_call: BTreeMap::from([("sendto".to_owned(), 1.0)]),
         };
-        let known = |row| Known { row, why_not: None, counted: Ok(counted(row)), miscounted: None };
+        let known = |row| {
+            let (counted, copied) = (Ok(counted(row)), Ok(copied(row)));
+            Known { row, why_not: None, counted, miscounted: None, copied }
+        };
         Results {
             date: "2026-11-23T00:00:00Z".into(),
             machine: json!({ "kernel": "6.18", "cpu": "a CPU", "cores": 2, "memory_bytes": 1, "krtp": "0.1.0" }),

@@ -9,7 +9,7 @@ use crate::{
     cpu::{self, Cost},
     devices::{Namespace, Peer, Target, UNLIMITED},
     media::Media,
-    rows::{Group, Row, Sender},
+    rows::{Group, Notices, Row, Sender},
 };
 use anyhow::ensure;
 use rtp_common::header::LEN;
@@ -28,6 +28,8 @@ pub struct Series {
     pub condition: Condition,
     /// Of each row, one for each round.
     pub samples: BTreeMap<&'static str, Vec<Cost>>,
+    /// What the kernel said of sends that were to go without a copy.
+    pub notices: BTreeMap<&'static str, Notices>,
     /// Rows that have none, and why.
     pub left_out: BTreeMap<&'static str, String>,
 }
@@ -80,6 +82,7 @@ impl Lanes {
         progress: &mut Progress,
     ) -> anyhow::Result<Series> {
         let mut samples: BTreeMap<&'static str, Vec<Cost>> = BTreeMap::new();
+        let mut notices = BTreeMap::new();
         let mut turns = 0..;
         for round in 0..condition.rounds {
             for place in 0..self.0.len() {
@@ -93,7 +96,10 @@ impl Lanes {
                 }
                 let packets = media.slice(turns.next().unwrap_or_default(), condition.packets + WARM_UP);
                 match lane.sample(namespace, media, packets, condition.cold) {
-                    Ok(sample) => samples.entry(key).or_default().push(sample),
+                    Ok((sample, said)) => {
+                        samples.entry(key).or_default().push(sample);
+                        notices.extend(said.map(|said| (key, said)));
+                    }
                     Err(error) => {
                         lane.sender = None;
                         samples.remove(key);
@@ -108,18 +114,33 @@ impl Lanes {
         if condition.cold {
             cache::fetch(media)?;
         }
-        Ok(Series { condition, samples, left_out })
+        Ok(Series { condition, samples, notices, left_out })
+    }
+
+    /// Has every row do something, one after the other, apart from all measuring. Who cannot be opened is left out.
+    pub fn each(
+        &mut self,
+        namespace: &Namespace,
+        media: &Media,
+        mut work: impl FnMut(&'static str, &mut dyn Sender),
+    ) {
+        for lane in &mut self.0 {
+            if let Ok(mut sender) = (lane.row.open)(namespace, &lane.target, media) {
+                work(lane.row.key, &mut *sender);
+            }
+        }
     }
 }
 
 impl Lane {
+    /// What it took, and what the kernel has said since the sender was opened.
     fn sample(
         &mut self,
         namespace: &Namespace,
         media: &Media,
         packets: Range<usize>,
         cold: bool,
-    ) -> anyhow::Result<Cost> {
+    ) -> anyhow::Result<(Cost, Option<Notices>)> {
         let warm_up = packets.start..packets.start + WARM_UP;
         let counted = warm_up.end..packets.end;
         let mut sender = match self.sender.take() {
@@ -138,10 +159,11 @@ impl Lane {
         let expected = counted.len() as u64 * each;
         // A packet that is lost on its way is a cheap packet.
         ensure!(arrived == expected, "{arrived} of {expected} {what} reached {}", self.target.link.name);
+        let notices = sender.notices();
         if !cold {
             self.sender = Some(sender);
         }
-        Ok(cost)
+        Ok((cost, notices))
     }
 
     /// What is through, counted as [`Self::each`] says.

@@ -4,7 +4,7 @@ use super::results::{Known, Results};
 use crate::{
     cpu::Cost,
     media::PAYLOAD,
-    rows::Group,
+    rows::{APART, Group},
     stats::{Spread, ratios},
 };
 use std::fmt::Write;
@@ -47,6 +47,9 @@ pub fn table(results: &Results) -> String {
     push(&mut text, &verdict(results));
     for known in &results.rows {
         let key = known.row.key;
+        if APART.contains(&key) {
+            push(&mut text, &format!("{key}: not datagrams but TCP, to a process that answers: not ranked"));
+        }
         for said in known.why_not.iter().chain(&known.miscounted).chain(known.counted.as_ref().err()) {
             push(&mut text, &format!("{key}: {said}"));
         }
@@ -72,9 +75,10 @@ fn line(results: &Results, known: &Known) -> String {
     let ns = spread.map_or_else(String::new, |ns| format!("{:.0} ({:.0}-{:.0})", ns.median, ns.low, ns.high));
     let speed = spread.map_or_else(String::new, |ns| format!("{:.2}", PAYLOAD as f64 * 8.0 / ns.median));
     let ratio = ratio(results, known.row.key);
-    let ratio = ratio.map_or_else(String::new, |ratio| {
-        format!("{:.2} ({:.2}-{:.2})", ratio.median, ratio.low, ratio.high)
-    });
+    let ratio = ratio.map_or_else(
+        || "-".into(),
+        |ratio| format!("{:.2} ({:.2}-{:.2})", ratio.median, ratio.low, ratio.high),
+    );
     let calls =
         known.counted.as_ref().map_or_else(|_| "?".into(), |counted| format!("{:.3}", counted.per_packet));
     aligned(&name, &[ns, ratio, calls, speed])
@@ -89,6 +93,9 @@ fn cpu(results: &Results, key: &str) -> Option<Vec<f64>> {
 }
 
 fn ratio(results: &Results, key: &str) -> Option<Spread> {
+    if APART.contains(&key) {
+        return None;
+    }
     Spread::of(ratios(&cpu(results, key)?, &cpu(results, REFERENCE)?))
 }
 

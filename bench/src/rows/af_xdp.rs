@@ -2,7 +2,7 @@
 //! with the kernel, past socket, IP and qdisc. In copy mode, which every
 //! interface can.
 
-use super::row::{Group, Row, Sender};
+use super::row::{Group, Place, Row, Sender};
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
     media::Media,
@@ -41,11 +41,12 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "n/32",
+    copies: &[Place::User, Place::Send],
     does: "Frames are built in memory shared with the kernel: headers from Ethernet to RTP, the payload copied from \
-           the mapped file. One sendto tells the kernel to send 32 of them (copy mode); the UDP checksum is left \
-           to the device, as a socket leaves it.",
-    cost: "Every payload is copied twice, into the frame and from there into a packet. Every packet is made \
-           and freed by itself, but neither socket, route, netfilter nor qdisc is passed.",
+           the mapped file. One sendto tells the kernel to send 32 of them (copy mode), and the kernel computes their UDP \
+           checksums.",
+    cost: "Every payload is copied twice, into the frame and from there into a packet, and read once more for \
+           its checksum. Every packet is made and freed by itself, but neither socket, route, netfilter nor qdisc is passed.",
     differs: Some(
         "Copy mode: no device here has a driver that sends from shared memory (zero-copy mode). Needs root, and \
          whoever sends has to know neighbour and source address. Neither fragments nor segmentation offload.",

@@ -4,7 +4,7 @@
 
 use super::{
     means::{completions::Completions, segmented},
-    row::{Group, Row, Sender},
+    row::{Group, Notices, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -22,14 +22,13 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "n/7 + n/448",
+    copies: &[],
     does: "As user_gso, with MSG_ZEROCOPY: headers and payloads are handed over as pieces of pages. The \
            error queue is read for completions after every 64 calls.",
     cost: "No payload is copied, but the kernel pins and counts every page, and a packet within the kernel \
-           holds 17 pieces (MAX_SKB_FRAGS): about 7 RTP packets instead of 49.",
-    differs: Some(
-        "Where the receiver is on the same host (veth), the kernel copies after all: it does not let a \
-         receiver wait on a sender's pages.",
-    ),
+           holds 17 pieces (MAX_SKB_FRAGS): about 7 RTP packets instead of 49. To a receiver on the same host \
+           (veth) the kernel copies after all.",
+    differs: None,
     open,
 };
 
@@ -86,6 +85,10 @@ impl Sender for GsoZerocopy {
             }
         }
         self.completions.reap(&self.socket)
+    }
+
+    fn notices(&self) -> Option<Notices> {
+        Some(self.completions.notices)
     }
 }
 

@@ -3,11 +3,11 @@
 
 use super::{
     means::{
-        ring::{MEMORY, Ring, SOCKET},
+        ring::{MEMORY, REPORT, Ring, SOCKET},
         segmented,
         slots::Slots,
     },
-    row::{Group, Row, Sender, batch_of},
+    row::{Group, Notices, Place, Row, Sender, batch_of},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -22,10 +22,12 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "2n/49",
+    copies: &[Place::Read],
     does: "Up to 64 KiB of payloads are read by one preadv to behind their headers in registered memory, and \
            sent from there by one SEND_ZC, which the kernel cuts into packets (UDP_SEGMENT).",
     cost: "One copy, out of the page cache, as with user_gso, which has it on the way into the packet. The \
-           packets are 16 pieces of pages, pinned once for all.",
+           packets are 16 pieces of pages, pinned once for all. To a receiver on the same host (veth) the \
+           kernel copies after all.",
     differs: None,
     open,
 };
@@ -50,12 +52,18 @@ impl Sender for RingGso {
         for first in packets.clone().step_by(self.most) {
             let batch = first..packets.end.min(first + self.most);
             let filled = self.slots.fill(media, batch.clone(), self.number)?;
-            let send = SendZc::new(SOCKET, filled.as_ptr(), filled.len() as u32).buf_index(Some(MEMORY));
+            let send = SendZc::new(SOCKET, filled.as_ptr(), filled.len() as u32)
+                .buf_index(Some(MEMORY))
+                .zc_flags(REPORT);
             let entry = send.build().user_data(filled.len() as u64);
             // SAFETY: the slots are filled again when this has returned.
             unsafe { self.ring.send(slice::from_ref(&entry)) }?;
             self.number += batch.len() as u64;
         }
         Ok(())
+    }
+
+    fn notices(&self) -> Option<Notices> {
+        Some(self.ring.notices)
     }
 }

@@ -3,10 +3,10 @@
 
 use super::{
     means::{
-        ring::{MEMORY, Ring, SENDS, SOCKET},
+        ring::{MEMORY, REPORT, Ring, SENDS, SOCKET},
         slots::Slots,
     },
-    row::{Group, Row, Sender},
+    row::{Group, Notices, Place, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -20,10 +20,12 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "n/32",
+    copies: &[Place::Read],
     does: "64 payloads are read by one preadv to behind their headers in registered memory; one \
            io_uring_enter sends these 64 packets (SEND_ZC) and waits until the kernel has done with them.",
     cost: "The copy out of the page cache is the only one. Every packet goes through the socket, IP and the \
-           device by itself, and has two completions to be made and read.",
+           device by itself, and has two completions to be made and read. To a receiver on the same host \
+           (veth) the kernel copies after all.",
     differs: None,
     open,
 };
@@ -50,7 +52,9 @@ impl Sender for SendZeroCopy {
             let entries: Vec<_> = filled
                 .chunks_exact(octets)
                 .map(|packet| {
-                    let send = SendZc::new(SOCKET, packet.as_ptr(), octets as u32).buf_index(Some(MEMORY));
+                    let send = SendZc::new(SOCKET, packet.as_ptr(), octets as u32)
+                        .buf_index(Some(MEMORY))
+                        .zc_flags(REPORT);
                     send.build().user_data(octets as u64)
                 })
                 .collect();
@@ -59,5 +63,9 @@ impl Sender for SendZeroCopy {
             self.number += batch.len() as u64;
         }
         Ok(())
+    }
+
+    fn notices(&self) -> Option<Notices> {
+        Some(self.ring.notices)
     }
 }

@@ -2,8 +2,8 @@
 //! of each packet, 64 packets leave by one call, and nothing is copied.
 
 use super::{
-    means::ring::{Ring, SENDS, SOCKET},
-    row::{Group, Row, Sender},
+    means::ring::{REPORT, Ring, SENDS, SOCKET},
+    row::{Group, Notices, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -20,14 +20,15 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "n/64",
+    copies: &[],
     does: "Each packet is two parts, a header in memory and a payload in the mapped file; one io_uring_enter \
            sends 64 of them (SENDMSG_ZC) and waits until the kernel has done with their pages.",
     cost: "No payload is copied. Instead the pages of every packet are looked up and pinned, every packet \
-           goes through the socket, IP and the device by itself, and has two completions.",
+           goes through the socket, IP and the device by itself, and has two completions. To a receiver on \
+           the same host (veth) the kernel copies after all.",
     differs: Some(
         "The mapping of a file cannot be registered (the kernel pins registered memory for good, and \
-         for writing), so that its pages are pinned for each packet. On the way to a receiver on the same \
-         host (veth) the kernel copies after all.",
+         for writing), so that its pages are pinned for each packet.",
     ),
     open,
 };
@@ -56,13 +57,19 @@ impl Sender for SendmsgZeroCopy {
             let messages: Vec<_> = parts.iter().map(|parts| message(parts)).collect();
             let entries: Vec<_> = messages
                 .iter()
-                .map(|message| SendMsgZc::new(SOCKET, message).build().user_data(octets as u64))
+                .map(|message| {
+                    SendMsgZc::new(SOCKET, message).ioprio(REPORT).build().user_data(octets as u64)
+                })
                 .collect();
             // SAFETY: messages, parts and headers live until the end of this turn.
             unsafe { self.ring.send(&entries) }?;
             self.number += batch.len() as u64;
         }
         Ok(())
+    }
+
+    fn notices(&self) -> Option<Notices> {
+        Some(self.ring.notices)
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
         segmented,
         zerocopy::{UNCOMPLETED_BATCHES, ZeroCopy},
     },
-    row::{Group, Row, Sender, batch_of},
+    row::{Group, Notices, Row, Sender, batch_of},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -19,11 +19,16 @@ pub const ROW: Row = Row {
     group: Group::Download,
     added: true,
     calls: "1 + n/49 + n/392",
+    copies: &[],
     does: "The file is mapped once; one sendmsg() with MSG_ZEROCOPY hands over 49 payloads out of the mapping, which \
            UDP_SEGMENT has cut into packets. For every eight calls recvmsg() takes the notices.",
-    cost: "Nothing is copied; pages are pinned and notices made once for 49 packets. What is left is the cutting \
-           apart, which a device with segmentation offload does by itself.",
-    differs: Some("The paper's call sent the whole mapping; one of today takes what a GSO packet can hold."),
+    cost: "Nothing is copied; pages are pinned and notices made once for 49 packets. What is left is the \
+           cutting apart, which a device with segmentation offload does by itself. To a receiver on the same \
+           host (veth) the kernel copies after all.",
+    differs: Some(
+        "The paper's call sent the whole mapping, and said nothing when it was done. One of today takes what a GSO \
+         packet can hold, and for every eight of them the notices have to be taken.",
+    ),
     open,
 };
 
@@ -46,5 +51,9 @@ impl Sender for Kmsend {
             self.zerocopy.send(&self.socket, &[IoSlice::new(media.payloads(batch))])?;
         }
         Ok(())
+    }
+
+    fn notices(&self) -> Option<Notices> {
+        Some(self.zerocopy.notices())
     }
 }

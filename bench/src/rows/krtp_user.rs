@@ -2,7 +2,7 @@
 
 use super::{
     means::flow::{self, FlowSender},
-    row::{Group, Row, Sender},
+    row::{Group, Place, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target, UNFRAGMENTED},
@@ -17,6 +17,7 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "4n/49",
+    copies: &[Place::Read, Place::Send],
     does: "krtp stream --engine user: a batch is read from the file by one pread, its headers are built \
            beside it, and both are the parts of one sendmsg with UDP_SEGMENT; before it the file's state and the \
            path's MTU are asked for.",

@@ -5,7 +5,7 @@ use super::{
         by_hand::Flow,
         zerocopy::{UNCOMPLETED_BATCHES, ZeroCopy},
     },
-    row::{Group, Row, Sender, batch_of},
+    row::{Group, Notices, Row, Sender, batch_of},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -21,15 +21,17 @@ pub const ROW: Row = Row {
     key: "krtpmsend",
     group: Group::Enhanced,
     added: true,
-    calls: "1 + 3n/49 + n/392",
+    calls: "1 + 3n/49 + n/392 + 2n/398",
+    copies: &[],
     does: "The file is mapped once; one sendmsg() with MSG_ZEROCOPY hands over 49 payloads out of the mapping, which \
            krtp's program on the interface's TC egress has cut apart and gives their RTP headers.",
-    cost: "As krtpsendfile, with pages looked up and pinned and notices made where sendfile takes them from the page \
-           cache.",
+    cost: "As krtpsendfile, with pages looked up and pinned and notices made where sendfile takes them from \
+           the page cache. To a receiver on the same host (veth) the kernel copies after all.",
     differs: Some(
-        "The paper's call sent the whole mapping. Here a call takes what a GSO packet can hold, and three \
-         more go with it: the number of the first packet (SO_PRIORITY), whether the file is still the same (statx), \
-         and for every eight batches the notices.",
+        "The paper's call sent the whole mapping. Here a call takes what a GSO packet can hold, and more go with it: \
+         for each batch the number of the first packet (SO_PRIORITY) and whether the file is still the same (fstat), \
+         for every eight batches the notices, for each half MiB of the file two that are ahead of the play (preadv2, \
+         madvise).",
     ),
     open,
 };
@@ -65,5 +67,9 @@ impl Sender for Krtpmsend {
             self.number += batch.packets as u64;
         }
         Ok(())
+    }
+
+    fn notices(&self) -> Option<Notices> {
+        Some(self.zerocopy.notices())
     }
 }

@@ -16,8 +16,9 @@ pub const ROW: Row = Row {
     group: Group::Download,
     added: true,
     calls: "n/49",
+    copies: &[],
     does: "One sendfile() hands over 49 payloads, which UDP_SEGMENT has cut into packets.",
-    cost: "Nothing is copied, and the way through the network stack is gone once for 49 packets. What is left is the \
+    cost: "Nothing is copied, and the way through the network stack is gone through once for 49 packets. What is left is the \
            cutting apart, which a device with segmentation offload does by itself.",
     differs: Some("The paper's call sent the whole file; one of today takes what a GSO packet can hold."),
     open,

@@ -2,7 +2,7 @@
 
 use super::{
     means::zerocopy::{UNCOMPLETED, ZeroCopy},
-    row::{Group, Row, Sender},
+    row::{Group, Notices, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -16,10 +16,12 @@ pub const ROW: Row = Row {
     group: Group::Download,
     added: true,
     calls: "1 + n + n/32",
+    copies: &[],
     does: "The file is mapped once; sendmsg() with MSG_ZEROCOPY sends each payload out of the mapping as one packet. \
            For every 32 packets recvmsg() takes the notices from the error queue.",
-    cost: "Nothing is copied. But for each packet the kernel looks the pages up and pins them, and makes a notice: \
-           more than a copy of one payload costs.",
+    cost: "Nothing is copied. But for each packet the kernel looks the pages up and pins them, and makes a \
+           notice: more than a copy of one payload costs. To a receiver on the same host (veth) the kernel \
+           copies after all.",
     differs: Some(
         "The paper's call said nothing when it was done. MSG_ZEROCOPY gives notice of memory that may be \
          written again, and the notices have to be taken although nobody writes to the file.",
@@ -44,5 +46,9 @@ impl Sender for MmapMsend {
             self.zerocopy.send(&self.socket, &[IoSlice::new(media.payload(packet))])?;
         }
         Ok(())
+    }
+
+    fn notices(&self) -> Option<Notices> {
+        Some(self.zerocopy.notices())
     }
 }

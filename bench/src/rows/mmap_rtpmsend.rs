@@ -2,7 +2,7 @@
 
 use super::{
     means::zerocopy::{UNCOMPLETED, ZeroCopy},
-    row::{Group, Row, Sender},
+    row::{Group, Notices, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -18,10 +18,12 @@ pub const ROW: Row = Row {
     group: Group::Enhanced,
     added: true,
     calls: "1 + n + n/32",
+    copies: &[],
     does: "The file is mapped once; sendmsg() with MSG_ZEROCOPY sends a header and a payload in the mapping as one \
            packet. For every 32 packets recvmsg() takes the notices from the error queue.",
-    cost: "Nothing is copied. But for each packet the kernel looks the pages up and pins them, the header's too, and \
-           makes a notice: more than a copy of one payload costs.",
+    cost: "Nothing is copied. But for each packet the kernel looks the pages up and pins them, the header's \
+           too, and makes a notice: more than a copy of one payload costs. To a receiver on the same host \
+           (veth) the kernel copies after all.",
     differs: Some(
         "The paper's call copied the header, so that it could be written again at once. MSG_ZEROCOPY takes \
          it from where it is: 32 headers are in use in turn, until the notices have come.",
@@ -54,5 +56,9 @@ impl Sender for MmapRtpmsend {
             self.number += 1;
         }
         Ok(())
+    }
+
+    fn notices(&self) -> Option<Notices> {
+        Some(self.zerocopy.notices())
     }
 }

@@ -1,6 +1,6 @@
 //! The file mapped into memory and sent from there. `mmap_send` in the paper.
 
-use super::row::{Group, Row, Sender};
+use super::row::{Group, Place, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
@@ -14,6 +14,7 @@ pub const ROW: Row = Row {
     group: Group::Download,
     added: false,
     calls: "1 + n",
+    copies: &[Place::Send],
     does: "The file is mapped once; send() sends each payload out of the mapping.",
     cost: "Each payload is copied once, into the packet, from memory that no cache of the CPU holds. One system call \
            and one way through the network stack for each packet. Page faults where the mapping is new.",

@@ -23,6 +23,7 @@ pub const ROW: Row = Row {
     group: Group::Enhanced,
     added: true,
     calls: "1 + 5n",
+    copies: &[],
     does: "The file is mapped once. A corked socket puts each packet together: cork, send() of the header, vmsplice() \
            of the payload in the mapping to a pipe, splice() from the pipe to the socket, uncork.",
     cost: "Five system calls for each packet, its pages looked up and pinned, and a checksum in software: a packet \

@@ -2,7 +2,7 @@
 
 use super::{
     means::cork,
-    row::{Group, Row, Sender},
+    row::{Group, Place, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -19,6 +19,7 @@ pub const ROW: Row = Row {
     group: Group::Existing,
     added: false,
     calls: "1 + 4n",
+    copies: &[Place::Send],
     does: "The file is mapped once. A corked socket puts each packet together: cork, send() of the header, send() \
            out of the mapping, uncork.",
     cost: "Four system calls for each packet. The payload is copied once, and summed up while it is copied: a packet \

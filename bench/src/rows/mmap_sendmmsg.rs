@@ -3,7 +3,7 @@
 
 use super::{
     means::datagrams::Datagrams,
-    row::{Group, Row, Sender},
+    row::{Group, Place, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -18,6 +18,7 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "n/64",
+    copies: &[Place::Send],
     does: "Each packet is two parts, a header in memory and a payload in the mapped file; \
            64 packets leave by one sendmmsg.",
     cost: "One copy of the payload less than sendmmsg: the kernel takes it from the page cache into the \

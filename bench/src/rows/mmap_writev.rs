@@ -1,6 +1,6 @@
 //! A header and a payload in a mapping, written together. `mmap_writev` in the paper.
 
-use super::row::{Group, Row, Sender};
+use super::row::{Group, Place, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
@@ -17,6 +17,7 @@ pub const ROW: Row = Row {
     group: Group::Existing,
     added: false,
     calls: "1 + n",
+    copies: &[Place::Send],
     does: "The file is mapped once; writev() sends a header and a payload in the mapping as one packet.",
     cost: "Each payload is copied once, into the packet. One system call and one way through the network stack for \
            each packet: the least that calls of that time come to.",

@@ -31,7 +31,7 @@ mod sendfile_udp;
 mod sendmmsg;
 pub mod user_gso;
 
-pub use row::{Group, Row, Sender};
+pub use row::{Group, Notices, Place, Row, Sender};
 
 /// Every row, in the order of the paper's Table 1, today's behind them.
 pub const ROWS: &[Row] = &[
@@ -63,3 +63,6 @@ pub const ROWS: &[Row] = &[
     krtp_user::ROW,
     prepared::ROW,
 ];
+
+/// Rows that send no datagrams: they are shown, and not ranked with the others.
+pub const APART: &[&str] = &[sendfile_tcp::ROW.key];

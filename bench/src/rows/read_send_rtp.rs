@@ -1,6 +1,6 @@
 //! A payload read to where a header stands in front of it. `read_send_rtp` in the paper.
 
-use super::row::{Group, Row, Sender};
+use super::row::{Group, Place, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
@@ -19,6 +19,7 @@ pub const ROW: Row = Row {
     group: Group::Existing,
     added: false,
     calls: "2n",
+    copies: &[Place::Read, Place::Send],
     does: "read() brings a payload into a buffer behind room for the header, send() sends both as one packet.",
     cost: "Each payload is copied twice, from the page cache and into the packet; the second copy finds it in the \
            CPU's cache. Two system calls and one way through the network stack for each packet.",

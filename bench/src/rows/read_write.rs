@@ -1,6 +1,6 @@
 //! A file server's first thought: read a payload, write it. `read_write` in the paper.
 
-use super::row::{Group, Row, Sender};
+use super::row::{Group, Place, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
@@ -18,6 +18,7 @@ pub const ROW: Row = Row {
     group: Group::Download,
     added: false,
     calls: "2n",
+    copies: &[Place::Read, Place::Send],
     does: "read() brings a payload into a buffer, write() sends the buffer as one packet.",
     cost: "Each payload is copied twice, from the page cache and into the packet; the second copy finds it in the \
            CPU's cache. Two system calls and one way through the network stack for each packet.",

@@ -1,7 +1,7 @@
 //! What a streaming server does without further thought: read a payload, write
 //! it behind a header. `read_writev` in the paper.
 
-use super::row::{Group, Row, Sender};
+use super::row::{Group, Place, Row, Sender};
 use crate::{
     devices::{Namespace, Target},
     media::Media,
@@ -21,6 +21,7 @@ pub const ROW: Row = Row {
     group: Group::Existing,
     added: false,
     calls: "2n",
+    copies: &[Place::Read, Place::Send],
     does: "read() brings a payload into a buffer, writev() sends a header and that buffer as one packet.",
     cost: "Each payload is copied twice, from the page cache and into the packet; the second copy finds it in the \
            CPU's cache. Two system calls and one way through the network stack for each packet.",

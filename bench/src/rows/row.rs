@@ -6,6 +6,7 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use nix::sys::sendfile::sendfile64;
+use serde::{Deserialize, Serialize};
 use std::{ops::Range, os::fd::AsFd};
 
 /// One way of sending.
@@ -19,6 +20,8 @@ pub struct Row {
     pub added: bool,
     /// The paper's column s: system calls for n packets of [`crate::media::PAYLOAD`] octets, such as `1 + 4n` or `n/48`.
     pub calls: &'static str,
+    /// Where the CPU copies each payload.
+    pub copies: &'static [Place],
     /// What it does, by which calls.
     pub does: &'static str,
     /// What costs, and why.
@@ -27,6 +30,22 @@ pub struct Row {
     pub differs: Option<&'static str>,
     /// Makes all ready for sending a file to a target.
     pub open: fn(&Namespace, &Target, &Media) -> anyhow::Result<Box<dyn Sender>>,
+}
+
+/// Where a payload can be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// Out of the page cache into memory of user space.
+    Read,
+    /// Within user space.
+    User,
+    /// Into the packet.
+    Send,
+    /// From packet to packet, on the way through the network stack.
+    Stack,
+    /// Within krtp's program: headers, and eight octets of payload.
+    Program,
 }
 
 /// Groups of rows.
@@ -51,6 +70,20 @@ pub trait Sender {
     fn acknowledged(&self) -> Option<u64> {
         None
     }
+
+    /// What the kernel said of the sends that it was asked not to copy, where it was asked.
+    fn notices(&self) -> Option<Notices> {
+        None
+    }
+}
+
+/// The kernel's own word on sends that were to go without a copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notices {
+    /// Those that it has done with.
+    pub sends: u64,
+    /// Those of them that it copied after all.
+    pub copied: u64,
 }
 
 /// Largest UDP payload of an IPv4 packet: what one call can hand over.

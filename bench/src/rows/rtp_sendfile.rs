@@ -21,6 +21,7 @@ pub const ROW: Row = Row {
     group: Group::Existing,
     added: false,
     calls: "4n",
+    copies: &[],
     does: "A corked socket puts each packet together: cork, send() of the header, sendfile() of the payload, uncork.",
     cost: "Four system calls for each packet, a pipe to splice through in each sendfile, and a checksum in software: \
            a packet put together from parts has no offload. The payload is read for it, but not copied.",

@@ -18,13 +18,14 @@ pub const ROW: Row = Row {
     group: Group::Enhanced,
     added: true,
     calls: "n",
+    copies: &[],
     does: "User space writes a packet's timestamp and its payload's sum into BPF maps that are mapped as memory; one \
            sendfile() sends the payload, and krtp's program on the interface's TC egress writes the header.",
     cost: "No copy and one system call for each packet, but each goes through a pipe (splice) and through the whole \
            network stack by itself, and the program makes room for the header.",
     differs: Some(
         "The paper's call took the header as an argument. Here it goes through memory, and only part of it: the \
-         program counts the sequence number, SSRC and payload type stand in the map. All packets carry the same \
+         program counts the sequence number, SSRC and payload type stand in the map. Calls and copies are the paper's. All packets carry the same \
          mark (SO_PRIORITY is set once), so that each has to pass the program before the next is sent: on a \
          way without queues, as here, that is so within the call.",
     ),

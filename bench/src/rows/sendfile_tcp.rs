@@ -26,13 +26,14 @@ pub const ROW: Row = Row {
     group: Group::Download,
     added: false,
     calls: "1",
+    copies: &[],
     does: "One sendfile() sends all of the file through a TCP connection, whose segments hold a payload each.",
     cost: "Nothing is copied and there is one system call in all; TCP cuts the stream into segments, by itself where \
            the interface cannot. Its receiver's acknowledgements are worked on in the same call.",
     differs: Some(
-        "TCP needs somebody who answers: this row always goes over a veth pair of its own to a process that takes \
+        "Not to be ranked with the others, which send datagrams. TCP needs somebody who answers: this row always goes over a veth pair of its own to a process that takes \
          the octets and throws them away. What the receiving kernel does within the sender's call counts here, what \
-         of the sending is done while the receiver reads does not. Beyond the MTU a segment is what the MTU holds.",
+         of the sending is done while the receiver reads does not. The few calls beside the one wait until all is acknowledged. Beyond the MTU a segment is what the MTU holds.",
     ),
     open,
 };

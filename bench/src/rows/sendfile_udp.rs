@@ -13,6 +13,7 @@ pub const ROW: Row = Row {
     group: Group::Download,
     added: false,
     calls: "n",
+    copies: &[],
     does: "sendfile() sends each payload from the page cache as one packet.",
     cost: "Nothing is copied: the packet points at the file's pages. But each call goes through a pipe \
            (splice) and page by page; what that costs is more than a copy of one payload.",

@@ -3,7 +3,7 @@
 
 use super::{
     means::{datagrams::Datagrams, slots::Slots},
-    row::{Group, Row, Sender},
+    row::{Group, Place, Row, Sender},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -16,6 +16,7 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "n/32",
+    copies: &[Place::Read, Place::Send],
     does: "Payloads are read to behind their headers, 64 by one preadv; 64 packets leave by one sendmmsg.",
     cost: "Calls hardly count any more. Every payload is copied twice, and every packet goes through the \
            socket, IP and the device by itself, which is where the time goes.",

@@ -4,7 +4,7 @@
 
 use super::{
     means::segmented,
-    row::{Group, MOST_SEGMENTS, Row, Sender, batch_of},
+    row::{Group, MOST_SEGMENTS, Place, Row, Sender, batch_of},
 };
 use crate::{
     devices::{Namespace, Target},
@@ -21,6 +21,7 @@ pub const ROW: Row = Row {
     group: Group::Today,
     added: false,
     calls: "n/49",
+    copies: &[Place::Send],
     does: "Headers built in user space and payloads in the mapped file are gathered by one sendmsg() with UDP_SEGMENT, \
            which the kernel cuts into 49 packets.",
     cost: "Each payload is copied once, into the batch. One way through the network stack for 49 packets, and the \

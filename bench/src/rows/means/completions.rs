@@ -1,6 +1,7 @@
 //! `MSG_ZEROCOPY`: the kernel sends the sender's own pages, and says on the
 //! socket's error queue when it has done with them (Linux 4.14; UDP since 5.0).
 
+use crate::rows::Notices;
 use anyhow::{Context, bail, ensure};
 use nix::{
     cmsg_space,
@@ -19,6 +20,8 @@ nix::setsockopt_impl!(ZeroCopy, libc::SOL_SOCKET, libc::SO_ZEROCOPY, bool, SetBo
 
 /// `SO_EE_ORIGIN_ZEROCOPY` (linux/errqueue.h), which libc does not have.
 const ORIGIN_ZEROCOPY: u8 = 5;
+/// `SO_EE_CODE_ZEROCOPY_COPIED`, likewise.
+const CODE_COPIED: u8 = 1;
 /// How long a completion may take, milliseconds.
 const PATIENCE: u16 = 2_000;
 
@@ -26,6 +29,9 @@ const PATIENCE: u16 = 2_000;
 #[derive(Debug, Default)]
 pub struct Completions {
     outstanding: usize,
+    /// What was said of those that are done with. Of several that the kernel puts into one notice it says what it
+    /// said of the first.
+    pub notices: Notices,
 }
 
 impl Completions {
@@ -44,9 +50,11 @@ impl Completions {
     /// Waits until the kernel has done with all pages.
     pub fn reap(&mut self, socket: &Socket) -> anyhow::Result<()> {
         while self.outstanding > 0 {
-            let done = take(socket)?;
+            let (done, copied) = take(socket)?;
             ensure!(done <= self.outstanding, "{done} completions of {} calls", self.outstanding);
             self.outstanding -= done;
+            self.notices.sends += done as u64;
+            self.notices.copied += if copied { done as u64 } else { 0 };
             if done == 0 {
                 // The error queue is always asked for.
                 let mut asked = [PollFd::new(socket.as_fd(), PollFlags::empty())];
@@ -58,14 +66,14 @@ impl Completions {
     }
 }
 
-/// Calls that the next message on the error queue completes: it names the first
-/// and the last of them, counted modulo 2^32.
-fn take(socket: &Socket) -> anyhow::Result<usize> {
+/// Calls that the next message on the error queue completes, and whether they were copied: it names the first and the
+/// last of them, counted modulo 2^32.
+fn take(socket: &Socket) -> anyhow::Result<(usize, bool)> {
     let mut space = cmsg_space!(libc::sock_extended_err, libc::sockaddr_in);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let message = match recvmsg::<()>(socket.as_raw_fd(), &mut [], Some(&mut space), flags) {
         Ok(message) => message,
-        Err(Errno::EAGAIN) => return Ok(0),
+        Err(Errno::EAGAIN) => return Ok((0, false)),
         Err(error) => return Err(error).context("the error queue"),
     };
     let Some(ControlMessageOwned::Ipv4RecvErr(error, _)) = message.cmsgs()?.next() else {
@@ -76,5 +84,5 @@ fn take(socket: &Socket) -> anyhow::Result<usize> {
         "on the error queue: {}",
         Errno::from_raw(error.ee_errno.cast_signed())
     );
-    Ok(error.ee_data.wrapping_sub(error.ee_info) as usize + 1)
+    Ok((error.ee_data.wrapping_sub(error.ee_info) as usize + 1, error.ee_code & CODE_COPIED != 0))
 }

@@ -1,7 +1,7 @@
 //! Sending from a mapping without copying.
 
 use super::completions::Completions;
-use crate::{devices::UNFRAGMENTED, media::Media};
+use crate::{devices::UNFRAGMENTED, media::Media, rows::Notices};
 use anyhow::{Context, ensure};
 use nix::libc;
 use socket2::Socket;
@@ -37,5 +37,10 @@ impl ZeroCopy {
         let sent = socket.send_vectored_with_flags(parts, libc::MSG_ZEROCOPY).context("sendmsg")?;
         ensure!(sent == octets, "sendmsg took {sent} octets");
         if self.completions.called() < self.most { Ok(()) } else { self.completions.reap(socket) }
+    }
+
+    /// What the kernel said so far.
+    pub fn notices(&self) -> Notices {
+        self.completions.notices
     }
 }
