@@ -18,9 +18,10 @@ use crate::{
     },
     print::print,
     probe,
+    stop::Stop,
     stream::Pace,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bytesize::ByteSize;
 use cache::Cache;
 use clap::Args;
@@ -36,6 +37,10 @@ use std::{
 
 /// Octets that a cache of copies may take where nobody says.
 pub const CACHE_SIZE: &str = "20GiB";
+
+/// Is told packets done and packets in all, again and again; `false`: the copy is
+/// given up, and nothing is left of it.
+pub type GoOn<'a> = dyn FnMut(u64, u64) -> bool + 'a;
 
 /// Options of `krtp prepare`.
 #[derive(Args, Debug)]
@@ -125,7 +130,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         copy.check_all(&mut progress)?;
         copy
     } else {
-        prepare(arguments, &mut progress)?
+        let stop = Stop::default();
+        stop.at_signals().context("cannot listen to signals")?;
+        prepare(arguments, &mut |done, of| {
+            progress(done, of);
+            !stop.is_set()
+        })?
     };
     bar.finish_and_clear();
     let report = Report::of(&copy);
@@ -133,7 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn prepare(arguments: &Arguments, progress: &mut dyn FnMut(u64, u64)) -> Result<Copy> {
+fn prepare(arguments: &Arguments, go_on: &mut GoOn<'_>) -> Result<Copy> {
     let Arguments { file, pace, .. } = arguments;
     let wish = Wish {
         payload_type: arguments.pt,
@@ -153,7 +163,7 @@ fn prepare(arguments: &Arguments, progress: &mut dyn FnMut(u64, u64)) -> Result<
     let library = Library::new(library::Cache::of_user()?);
     let copy = if let Some(directory) = &arguments.cache {
         let cache = Cache { directory: directory.clone(), limit: arguments.cache_size.0 };
-        cache.copy(original, numbers, &library, progress)?
+        cache.copy(original, numbers, &library, go_on)?
     } else {
         let path = arguments.output.clone().unwrap_or_else(|| beside(file));
         ensure!(
@@ -161,7 +171,7 @@ fn prepare(arguments: &Arguments, progress: &mut dyn FnMut(u64, u64)) -> Result<
             "{} is there and no prepared file: give another name with -o",
             path.display()
         );
-        original.write(&path, numbers, &library, progress)?;
+        original.write(&path, numbers, &library, go_on)?;
         Copy::open(&path)?
     };
     library.keep();
