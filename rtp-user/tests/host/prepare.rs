@@ -7,6 +7,13 @@ use std::{fs, path::Path};
 /// How the film of these tests is to be sent.
 const SHAPE: [&str; 8] = ["--pt", "96", "--clock-rate", "90000", "--payload", "1000", "--pace", "none"];
 
+/// A film that takes some time to prepare, and no memory of the test's.
+fn large(net: &Net) -> String {
+    let path = net.krtp.file("film", &[]);
+    fs::File::options().write(true).open(&path).and_then(|film| film.set_len(120_000_000)).expect("ours");
+    path.to_str().expect("letters").to_owned()
+}
+
 /// The files in `directory`, but for its lock.
 fn files(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten();
@@ -14,15 +21,19 @@ fn files(directory: &Path) -> Vec<String> {
     names.filter(|name| name != ".lock").collect()
 }
 
+/// A stream of the prepared copy of `file` in `copies`.
+fn words<'a>(file: &'a str, copies: &'a Path) -> Vec<&'a str> {
+    let cache = copies.to_str().expect("letters");
+    [&[file, "--to", "198.18.0.2:5004", "--cache", cache], &SHAPE[..]].concat()
+}
+
 /// By either signal it ends before the copy is whole, and takes along what it had made.
 #[test]
 fn a_stream_that_is_stopped_while_it_prepares_leaves_nothing() {
     let net = Net::direct();
     let before = State::of(&net.a);
-    let file = net.krtp.file("film", &noise(200_000_000));
-    let copies = net.krtp.directory().join("copies");
-    let names = [&file, &copies].map(|path| path.to_str().expect("letters"));
-    let words = [&[names[0], "--to", "198.18.0.2:5004", "--cache", names[1]], &SHAPE[..]].concat();
+    let (file, copies) = (large(&net), net.krtp.directory().join("copies"));
+    let words = words(&file, &copies);
     for signal in [Signal::INT, Signal::TERM] {
         let stream = net.start_stream(&words);
         let part = || files(&copies).iter().any(|name| name.starts_with('.'));
@@ -46,8 +57,7 @@ fn what_waits_for_another_s_copy_can_be_stopped() {
     fs::create_dir(&copies).expect("ours");
     let lock = fs::File::create(copies.join(".lock")).expect("ours");
     lock.lock().expect("nobody else's");
-    let names = [&file, &copies].map(|path| path.to_str().expect("letters"));
-    let words = [&[names[0], "--to", "198.18.0.2:5004", "--cache", names[1]], &SHAPE[..]].concat();
+    let words = words(file.to_str().expect("letters"), &copies);
     let stream = net.start_stream(&words);
     let waits = || {
         let fds = fs::read_dir(format!("/proc/{}/fd", stream.pid().as_raw_nonzero())).ok()?;
@@ -61,41 +71,27 @@ fn what_waits_for_another_s_copy_can_be_stopped() {
 }
 
 #[test]
-fn a_prepare_that_is_interrupted_leaves_the_old_copy_alone() {
+fn a_prepare_that_is_stopped_or_killed_leaves_the_old_copy() {
     let net = Net::direct();
     let file = net.krtp.file("film", &noise(100_000));
     let (file, copy) = (file.to_str().expect("letters").to_owned(), net.krtp.directory().join("film.krtp"));
     let words = [&["prepare", &file], &SHAPE[..]].concat();
     net.krtp.run(&net.a, &words).well();
     let old = fs::read(&copy).expect("it was made");
-    net.krtp.file("film", &noise(200_000_000));
+    large(&net);
     let part = net.krtp.directory().join(".film.krtp.part");
-    let prepare = net.krtp.start(&net.a, &words);
-    wait_for("copy in the making", || part.exists().then_some(()));
-    prepare.signal(Signal::INT);
-    let ended = prepare.wait();
-    let says = "stopped before the prepared copy ";
-    assert!(ended.failure().starts_with(says), "{ended:?}");
-    assert!(!part.exists(), "a part of it");
-    assert!(fs::read(&copy).expect("it is there") == old, "the old copy is not what it was");
-}
-
-#[test]
-fn a_killed_prepare_leaves_the_old_copy_and_is_in_nobody_s_way() {
-    let net = Net::direct();
-    let file = net.krtp.file("film", &noise(100_000));
-    let (file, copy) = (file.to_str().expect("letters").to_owned(), net.krtp.directory().join("film.krtp"));
-    let words = [&["prepare", &file], &SHAPE[..]].concat();
-    net.krtp.run(&net.a, &words).well();
-    let old = fs::read(&copy).expect("it was made");
-    net.krtp.file("film", &noise(120_000_000));
-    let part = net.krtp.directory().join(".film.krtp.part");
-    let mut prepare = net.krtp.start(&net.a, &words);
-    wait_for("copy in the making", || part.exists().then_some(()));
-    prepare.signal(Signal::KILL);
-    wait_for("end", || prepare.has_ended().then_some(()));
-    assert!(part.exists(), "it was done before it was killed: the file is too small for this test");
-    assert!(fs::read(&copy).expect("it is there") == old, "the old copy is not what it was");
+    for signal in [Signal::INT, Signal::KILL] {
+        let prepare = net.krtp.start(&net.a, &words);
+        wait_for("copy in the making", || part.exists().then_some(()));
+        prepare.signal(signal);
+        let ended = prepare.wait();
+        if signal == Signal::INT {
+            assert!(ended.failure().starts_with("stopped before the prepared copy "), "{ended:?}");
+        }
+        let killed = signal == Signal::KILL;
+        assert_eq!(part.exists(), killed, "{signal:?}: what is left; done before, if it was killed");
+        assert!(fs::read(&copy).expect("it is there") == old, "{signal:?}: the old copy is not what it was");
+    }
     net.krtp.run(&net.a, &words).well();
     assert!(!part.exists(), "the rest of the killed one");
     assert_eq!(fs::metadata(&copy).expect("it is there").len(), 4096 + 120_000 * 1012 + 116 * 4 + 16);
