@@ -10,9 +10,8 @@ pub use error::PrepareError;
 pub use write::Original;
 
 use crate::{
-    cli::values::{parse_number, parse_pace, parse_pid, parse_ptime},
+    cli::{headers::Headers, values::parse_pace},
     media::{
-        Wish,
         library::{self, Library},
         prepared::{Copy, format::Numbers, is_prepared},
     },
@@ -32,7 +31,6 @@ use std::{
     ffi::OsString,
     fmt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// Octets that a cache of copies may take where nobody says.
@@ -63,30 +61,9 @@ pub struct Arguments {
     /// per second
     #[arg(long, value_name = "pcr|none|BITRATE", default_value = "pcr", value_parser = parse_pace)]
     pub pace: Pace,
-    /// The PID whose PCRs are the clock, decimal or 0x… [default: the first programme's]
-    #[arg(long, value_name = "PID", value_parser = parse_pid)]
-    pub pcr_pid: Option<u16>,
-    /// Payload octets of a packet [default: 1316 for MPEG-TS]
-    #[arg(long, value_name = "BYTES")]
-    pub payload: Option<u32>,
-    /// Milliseconds of audio in a packet, such as 0.125 [default: 1, for PCMU and PCMA 20]
-    #[arg(long, value_name = "MS", value_parser = parse_ptime, conflicts_with = "payload")]
-    pub ptime: Option<Duration>,
-    /// Payload type [default: 33 for MPEG-TS, RFC 3551's or 96 for audio]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    pub pt: Option<u8>,
-    /// Clock rate of the timestamps [default: 90000 for MPEG-TS, audio's own]
-    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..))]
-    pub clock_rate: Option<u32>,
-    /// SSRC, decimal or 0x… [default: random]
-    #[arg(long, value_name = "X", value_parser = parse_number)]
-    pub ssrc: Option<u32>,
-    /// First sequence number [default: random]
-    #[arg(long, value_name = "N")]
-    pub seq: Option<u16>,
-    /// First timestamp, decimal or 0x… [default: random]
-    #[arg(long, value_name = "N", value_parser = parse_number)]
-    pub timestamp: Option<u32>,
+    /// What packets hold, and what their headers say
+    #[command(flatten)]
+    pub headers: Headers,
     /// As JSON
     #[arg(long)]
     pub json: bool,
@@ -144,21 +121,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn prepare(arguments: &Arguments, go_on: &mut GoOn<'_>) -> Result<Copy> {
-    let Arguments { file, pace, .. } = arguments;
-    let wish = Wish {
-        payload_type: arguments.pt,
-        clock_rate: arguments.clock_rate,
-        payload: arguments.payload,
-        pcr_pid: arguments.pcr_pid,
-        ptime: arguments.ptime,
-    };
+    let Arguments { file, pace, headers, .. } = arguments;
     ensure!(!is_prepared(file), "{} is prepared already: name the media file", file.display());
-    let original = Original::open(file, &wish, *pace)?;
+    let original = Original::open(file, &headers.wish(), *pace)?;
     let random = Numbers::random();
     let numbers = Numbers {
-        ssrc: arguments.ssrc.unwrap_or(random.ssrc),
-        sequence: arguments.seq.unwrap_or(random.sequence),
-        timestamp: arguments.timestamp.unwrap_or(random.timestamp),
+        ssrc: headers.ssrc.unwrap_or(random.ssrc),
+        sequence: headers.seq.unwrap_or(random.sequence),
+        timestamp: headers.timestamp.unwrap_or(random.timestamp),
     };
     let library = Library::new(library::Cache::of_user()?);
     let copy = if let Some(directory) = &arguments.cache {
