@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod headers;
 mod stream;
 pub(crate) mod values;
 

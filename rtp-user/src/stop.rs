@@ -7,6 +7,7 @@ use std::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,18 +32,23 @@ impl Stop {
     }
 
     /// Asks for the end at the first SIGINT or SIGTERM from now on; none of them
-    /// ends the process any more. Runs on the current tokio runtime.
+    /// ends the process any more. Waits for them in a thread of its own: who calls
+    /// this may be busy for long before it looks at anything else.
     pub fn at_signals(&self) -> io::Result<()> {
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut terminated = signal(SignalKind::terminate())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let (mut interrupted, mut terminated) = {
+            let _inside = runtime.enter();
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        };
         let stop = self.clone();
-        tokio::spawn(async move {
+        let wait = async move {
             tokio::select! {
                 _ = interrupted.recv() => {}
                 _ = terminated.recv() => {}
             }
             stop.set();
-        });
+        };
+        thread::Builder::new().name("krtp-signals".into()).spawn(move || runtime.block_on(wait))?;
         Ok(())
     }
 

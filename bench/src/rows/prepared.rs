@@ -73,7 +73,7 @@ pub fn copy(media: &Media) -> anyhow::Result<Arc<Copy>> {
     let rate = u64::from(payload) * 8 * u64::from(CLOCK_RATE) / u64::from(STEP);
     let numbers = Numbers { ssrc: SSRC, sequence: FIRST_SEQUENCE, timestamp: FIRST_TIMESTAMP };
     let original = Original::open(&file, &wish, Pace::Bits(rate))?;
-    original.write(&path, numbers, &Library::new(None), &mut |_, _| {})?;
+    original.write(&path, numbers, &Library::new(None), &mut |_, _| true)?;
     let copy = Copy::open(&path)?;
     // As of a file that was played before.
     copy.check(copy.place(&media.plan.batch(0, media.packets())), &mut Vec::new())?;

@@ -2,14 +2,14 @@
 
 use super::{
     Cli, Command,
+    headers::Headers,
     values::{
-        check_max_rate, parse_ahead, parse_duration, parse_loop, parse_max_rate, parse_number, parse_pace,
-        parse_pid, parse_ptime, parse_source, parse_time,
+        check_max_rate, parse_ahead, parse_duration, parse_loop, parse_max_rate, parse_pace, parse_source,
+        parse_time,
     },
 };
 use crate::{
     engine::Checksum,
-    media::Wish,
     net::qdisc::Kind,
     pace::OnLate,
     prepare::CACHE_SIZE,
@@ -79,30 +79,9 @@ pub struct Stream {
     /// How late packets may be: until then a stream hurries to catch up
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = parse_duration)]
     pub max_late: Duration,
-    /// The PID whose PCRs are the clock, decimal or 0x… [default: the first programme's]
-    #[arg(long, value_name = "PID", value_parser = parse_pid)]
-    pub pcr_pid: Option<u16>,
-    /// Payload octets of a packet [default: 1316 for MPEG-TS]
-    #[arg(long, value_name = "BYTES")]
-    pub payload: Option<u32>,
-    /// Milliseconds of audio in a packet, such as 0.125 [default: 1, for PCMU and PCMA 20]
-    #[arg(long, value_name = "MS", value_parser = parse_ptime, conflicts_with = "payload")]
-    pub ptime: Option<Duration>,
-    /// Payload type [default: 33 for MPEG-TS, RFC 3551's or 96 for audio]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    pub pt: Option<u8>,
-    /// Clock rate of the timestamps [default: 90000 for MPEG-TS, audio's own]
-    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..))]
-    pub clock_rate: Option<u32>,
-    /// SSRC of the first flow, decimal or 0x… [default: random]
-    #[arg(long, value_name = "X", value_parser = parse_number)]
-    pub ssrc: Option<u32>,
-    /// First sequence number [default: random]
-    #[arg(long, value_name = "N")]
-    pub seq: Option<u16>,
-    /// First timestamp, decimal or 0x… [default: random]
-    #[arg(long, value_name = "N", value_parser = parse_number)]
-    pub timestamp: Option<u32>,
+    /// What packets hold, and what their headers say
+    #[command(flatten)]
+    pub headers: Headers,
     /// Time to live, or hop limit
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub ttl: Option<u8>,
@@ -176,16 +155,10 @@ impl Stream {
             max_late: self.max_late,
             cache: self.cache,
             cache_size: self.cache_size.0,
-            wish: Wish {
-                payload_type: self.pt,
-                clock_rate: self.clock_rate,
-                payload: self.payload,
-                pcr_pid: self.pcr_pid,
-                ptime: self.ptime,
-            },
-            ssrc: self.ssrc,
-            sequence: self.seq,
-            timestamp: self.timestamp,
+            wish: self.headers.wish(),
+            ssrc: self.headers.ssrc,
+            sequence: self.headers.seq,
+            timestamp: self.headers.timestamp,
             ttl: self.ttl,
             dscp: self.dscp,
             source: self.source,

@@ -219,11 +219,19 @@ impl Source {
     /// Reads to the end, so that all is known; says how far it is (octets done,
     /// octets in all).
     pub fn complete(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), SourceError> {
-        while self.making.is_some() && self.index.is_none() {
-            self.read_on()?;
+        while self.read_further()? {
             self.report(progress);
         }
         Ok(())
+    }
+
+    /// The same by one step; `false`: all was known.
+    pub fn read_further(&mut self) -> Result<bool, SourceError> {
+        let unknown = self.making.is_some() && self.index.is_none();
+        if unknown {
+            self.read_on()?;
+        }
+        Ok(unknown)
     }
 
     /// How long it lasts, ticks of the clock, as far as it is known; `None` where

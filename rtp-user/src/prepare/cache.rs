@@ -1,6 +1,6 @@
 //! A directory of prepared copies, kept within a size.
 
-use super::{error::PrepareError, part, write::Original};
+use super::{GoOn, error::PrepareError, part, write::Original};
 use crate::media::{
     library::Library,
     prepared::{
@@ -47,7 +47,7 @@ impl Cache {
         original: Original,
         numbers: Numbers,
         library: &Library,
-        progress: &mut dyn FnMut(u64, u64),
+        go_on: &mut GoOn<'_>,
     ) -> Result<Copy, PrepareError> {
         let path = self.directory.join(file_name(original.kind()));
         if let Some(copy) = find(&path, original.kind()) {
@@ -59,14 +59,16 @@ impl Cache {
         let lock = File::options().write(true).create(true).truncate(false).open(self.directory.join(LOCK));
         let lock = lock.map_err(refused)?;
         // Held until the copy is there: two who prepare at once would both count on the same room.
-        flock(&lock, FlockOperation::LockExclusive).map_err(|error| refused(error.into()))?;
+        if !part::lock(&lock, &mut || go_on(0, 0)).map_err(refused)? {
+            return Err(PrepareError::Stopped { path });
+        }
         // Somebody else may have made it in the meantime.
         if let Some(copy) = find(&path, original.kind()) {
             return Ok(copy);
         }
         self.make_room(octets, &path)?;
         let kind = original.kind().clone();
-        original.write(&path, numbers, library, progress)?;
+        original.write(&path, numbers, library, go_on)?;
         let copy = Copy::open_cached(&path)?;
         debug_assert_eq!(copy.head().kind, kind);
         Ok(copy)

@@ -64,6 +64,12 @@ pub enum PrepareError {
         /// The file.
         path: PathBuf,
     },
+    /// It was told to give up.
+    #[error("stopped before the prepared copy {} was whole: nothing is left of it", path.display())]
+    Stopped {
+        /// The copy.
+        path: PathBuf,
+    },
     /// The copy is not what it should be.
     #[error(transparent)]
     Copy(#[from] CopyError),

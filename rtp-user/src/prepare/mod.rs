@@ -10,17 +10,17 @@ pub use error::PrepareError;
 pub use write::Original;
 
 use crate::{
-    cli::values::{parse_number, parse_pace, parse_pid, parse_ptime},
+    cli::{headers::Headers, values::parse_pace},
     media::{
-        Wish,
         library::{self, Library},
         prepared::{Copy, format::Numbers, is_prepared},
     },
     print::print,
     probe,
+    stop::Stop,
     stream::Pace,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bytesize::ByteSize;
 use cache::Cache;
 use clap::Args;
@@ -31,11 +31,14 @@ use std::{
     ffi::OsString,
     fmt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// Octets that a cache of copies may take where nobody says.
 pub const CACHE_SIZE: &str = "20GiB";
+
+/// Is told packets done and packets in all, again and again; `false`: the copy is
+/// given up, and nothing is left of it.
+pub type GoOn<'a> = dyn FnMut(u64, u64) -> bool + 'a;
 
 /// Options of `krtp prepare`.
 #[derive(Args, Debug)]
@@ -58,30 +61,9 @@ pub struct Arguments {
     /// per second
     #[arg(long, value_name = "pcr|none|BITRATE", default_value = "pcr", value_parser = parse_pace)]
     pub pace: Pace,
-    /// The PID whose PCRs are the clock, decimal or 0x… [default: the first programme's]
-    #[arg(long, value_name = "PID", value_parser = parse_pid)]
-    pub pcr_pid: Option<u16>,
-    /// Payload octets of a packet [default: 1316 for MPEG-TS]
-    #[arg(long, value_name = "BYTES")]
-    pub payload: Option<u32>,
-    /// Milliseconds of audio in a packet, such as 0.125 [default: 1, for PCMU and PCMA 20]
-    #[arg(long, value_name = "MS", value_parser = parse_ptime, conflicts_with = "payload")]
-    pub ptime: Option<Duration>,
-    /// Payload type [default: 33 for MPEG-TS, RFC 3551's or 96 for audio]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    pub pt: Option<u8>,
-    /// Clock rate of the timestamps [default: 90000 for MPEG-TS, audio's own]
-    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..))]
-    pub clock_rate: Option<u32>,
-    /// SSRC, decimal or 0x… [default: random]
-    #[arg(long, value_name = "X", value_parser = parse_number)]
-    pub ssrc: Option<u32>,
-    /// First sequence number [default: random]
-    #[arg(long, value_name = "N")]
-    pub seq: Option<u16>,
-    /// First timestamp, decimal or 0x… [default: random]
-    #[arg(long, value_name = "N", value_parser = parse_number)]
-    pub timestamp: Option<u32>,
+    /// What packets hold, and what their headers say
+    #[command(flatten)]
+    pub headers: Headers,
     /// As JSON
     #[arg(long)]
     pub json: bool,
@@ -125,7 +107,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         copy.check_all(&mut progress)?;
         copy
     } else {
-        prepare(arguments, &mut progress)?
+        let stop = Stop::default();
+        stop.at_signals().context("cannot listen to signals")?;
+        prepare(arguments, &mut |done, of| {
+            progress(done, of);
+            !stop.is_set()
+        })?
     };
     bar.finish_and_clear();
     let report = Report::of(&copy);
@@ -133,27 +120,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn prepare(arguments: &Arguments, progress: &mut dyn FnMut(u64, u64)) -> Result<Copy> {
-    let Arguments { file, pace, .. } = arguments;
-    let wish = Wish {
-        payload_type: arguments.pt,
-        clock_rate: arguments.clock_rate,
-        payload: arguments.payload,
-        pcr_pid: arguments.pcr_pid,
-        ptime: arguments.ptime,
-    };
+fn prepare(arguments: &Arguments, go_on: &mut GoOn<'_>) -> Result<Copy> {
+    let Arguments { file, pace, headers, .. } = arguments;
     ensure!(!is_prepared(file), "{} is prepared already: name the media file", file.display());
-    let original = Original::open(file, &wish, *pace)?;
+    let original = Original::open(file, &headers.wish(), *pace)?;
     let random = Numbers::random();
     let numbers = Numbers {
-        ssrc: arguments.ssrc.unwrap_or(random.ssrc),
-        sequence: arguments.seq.unwrap_or(random.sequence),
-        timestamp: arguments.timestamp.unwrap_or(random.timestamp),
+        ssrc: headers.ssrc.unwrap_or(random.ssrc),
+        sequence: headers.seq.unwrap_or(random.sequence),
+        timestamp: headers.timestamp.unwrap_or(random.timestamp),
     };
     let library = Library::new(library::Cache::of_user()?);
     let copy = if let Some(directory) = &arguments.cache {
         let cache = Cache { directory: directory.clone(), limit: arguments.cache_size.0 };
-        cache.copy(original, numbers, &library, progress)?
+        cache.copy(original, numbers, &library, go_on)?
     } else {
         let path = arguments.output.clone().unwrap_or_else(|| beside(file));
         ensure!(
@@ -161,7 +141,7 @@ fn prepare(arguments: &Arguments, progress: &mut dyn FnMut(u64, u64)) -> Result<
             "{} is there and no prepared file: give another name with -o",
             path.display()
         );
-        original.write(&path, numbers, &library, progress)?;
+        original.write(&path, numbers, &library, go_on)?;
         Copy::open(&path)?
     };
     library.keep();

@@ -1,7 +1,7 @@
 //! Writing a copy: the packets that the other engines would send, one behind
 //! the other.
 
-use super::{error::PrepareError, part::Part};
+use super::{GoOn, error::PrepareError, part::Part};
 use crate::{
     engine::{self, Checksum, Setting},
     media::{
@@ -80,36 +80,39 @@ impl Original {
         head.octets().unwrap_or(u64::MAX)
     }
 
-    /// Writes the copy to `path`, with headers from `numbers` on; `progress` is
-    /// told packets done and packets in all.
+    /// Writes the copy to `path`, with headers from `numbers` on.
     pub fn write(
         self,
         path: &Path,
         numbers: Numbers,
         library: &Library,
-        progress: &mut dyn FnMut(u64, u64),
+        go_on: &mut GoOn<'_>,
     ) -> Result<(), PrepareError> {
         let octets = self.octets();
         let refused = |source| PrepareError::Write { path: path.into(), source, octets };
-        let part = Part::begin(path).map_err(refused)?;
+        let stopped = || PrepareError::Stopped { path: path.into() };
+        let part = Part::begin(path, &mut || go_on(0, 0)).map_err(refused)?.ok_or_else(stopped)?;
         // A disk that is too small says so now. Not every file system can.
         if let Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::FBIG)) =
             fallocate(part.file(), FallocateFlags::empty(), 0, octets)
         {
             return Err(refused(error.into()));
         }
-        self.write_to(part.file(), numbers, library, progress, &refused)?;
+        if !self.write_to(part.file(), numbers, library, go_on, &refused)? {
+            return Err(stopped());
+        }
         part.finish().map_err(refused)
     }
 
+    /// `false`: given up.
     fn write_to(
         self,
         mut out: &File,
         numbers: Numbers,
         library: &Library,
-        progress: &mut dyn FnMut(u64, u64),
+        go_on: &mut GoOn<'_>,
         refused: &dyn Fn(io::Error) -> PrepareError,
-    ) -> Result<(), PrepareError> {
+    ) -> Result<bool, PrepareError> {
         let Self { path, file, media, plan, clock, kind } = self;
         let packets = plan.packets();
         let mut source = library.source(file, path.clone(), &media, plan, false, clock);
@@ -120,7 +123,11 @@ impl Original {
             taken: 0,
             sums: Vec::new(),
         };
-        source.complete(&mut |_, _| {})?;
+        while source.read_further()? {
+            if !go_on(0, packets) {
+                return Ok(false);
+            }
+        }
         let knots = source.knots();
         let setting = Setting {
             ssrc: numbers.ssrc,
@@ -144,7 +151,9 @@ impl Original {
                 blocks.write_all(payload).map_err(refused)?;
             }
             course.pass(&batch);
-            progress(batch.first + batch.packets as u64, packets);
+            if !go_on(batch.first + batch.packets as u64, packets) {
+                return Ok(false);
+            }
         }
         let sums = blocks.finish().map_err(refused)?;
         let head = Head { kind, numbers, knots: knots.len() as u64, source: path.clone() };
@@ -156,7 +165,8 @@ impl Original {
         if identity(&path)? != head.kind.identity {
             return Err(PrepareError::Unsettled { path });
         }
-        out.write_all_at(&head.encode()[..], 0).map_err(refused)
+        out.write_all_at(&head.encode()[..], 0).map_err(refused)?;
+        Ok(true)
     }
 }
 

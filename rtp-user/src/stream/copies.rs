@@ -9,7 +9,7 @@ use crate::{
         library::Library,
         prepared::{Copy, format::Numbers, is_prepared},
     },
-    prepare::{Original, cache::Cache},
+    prepare::{GoOn, Original, PrepareError, cache::Cache},
     schedule,
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -21,12 +21,12 @@ pub struct Copies(HashMap<(u64, u64), Arc<Copy>>);
 
 impl Copies {
     /// The prepared file that `options` name or ask for; `None`: the stream goes
-    /// the other ways. `progress`: packets done and packets in all.
+    /// the other ways, or was stopped by `go_on` before there was a copy.
     pub fn of(
         &mut self,
         options: &Options,
         library: &Library,
-        progress: &mut dyn FnMut(u64, u64),
+        go_on: &mut GoOn<'_>,
     ) -> Result<Option<Arc<Copy>>> {
         let prepared = options.files.iter().find(|path| is_prepared(path));
         let Some(path) = prepared.or_else(|| options.cache.as_ref().and(options.files.first())) else {
@@ -42,9 +42,11 @@ impl Copies {
             }
             (Some(directory), None) => {
                 let cache = Cache { directory: directory.clone(), limit: options.cache_size };
-                match self.cached(&cache, options, path, library, progress)? {
+                match self.cached(&cache, options, path, library, go_on)? {
                     Ok(copy) => copy,
-                    Err(why) => {
+                    Err(PrepareError::Stopped { .. }) => return Ok(None),
+                    Err(error) => {
+                        let why = one_line(&error.into());
                         eprintln!("krtp: {} goes without a prepared copy: {why}", path.display());
                         return Ok(None);
                     }
@@ -69,16 +71,13 @@ impl Copies {
         options: &Options,
         path: &Path,
         library: &Library,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Result<Arc<Copy>, String>> {
+        go_on: &mut GoOn<'_>,
+    ) -> Result<Result<Arc<Copy>, PrepareError>> {
         let original = Original::open(path, &options.wish, options.pace)?;
         if let Some(copy) = self.0.values().find(|copy| copy.head().kind == *original.kind()) {
             return Ok(Ok(Arc::clone(copy)));
         }
-        match cache.copy(original, Numbers::random(), library, progress) {
-            Ok(copy) => Ok(Ok(self.keep(copy))),
-            Err(error) => Ok(Err(one_line(&error.into()))),
-        }
+        Ok(cache.copy(original, Numbers::random(), library, go_on).map(|copy| self.keep(copy)))
     }
 
     fn known(&self, path: &Path) -> Option<Arc<Copy>> {

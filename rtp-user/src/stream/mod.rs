@@ -119,7 +119,11 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     let library = Library::new(Cache::of_user()?);
     let mut bar = Bar::new(options.iter().any(|options| options.json));
     let mut known = copies::Copies::default();
-    let mut of_stream = |options| known.of(options, &library, &mut |done, of| bar.reading(done, of));
+    let mut go_on = |done, of| {
+        bar.reading(done, of);
+        !stop.is_set()
+    };
+    let mut of_stream = |options| known.of(options, &library, &mut go_on);
     let copies = options.iter().map(&mut of_stream).collect::<Result<Vec<_>>>()?;
     let rows = options.iter().zip(&copies);
     let rows =

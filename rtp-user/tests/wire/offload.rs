@@ -48,6 +48,25 @@ fn the_user_engine_without_any_offload() {
     stream.send("user engine", &net, &sample_path(), &options, &capture);
 }
 
+/// Nor do prepared files need it to, and the program counts them all the same.
+#[test]
+fn prepared_packets_without_any_offload() {
+    let net = Net::direct();
+    net.a.offload("va", &["tx", "off", "sg", "off", "gso", "off"]);
+    let copy = net.krtp.directory().join("copy.krtp");
+    let (sample_file, name) = (sample_path(), copy.to_str().expect("letters"));
+    let words = ["prepare", sample_file.to_str().expect("letters"), "-o", name];
+    let numbers = ["--ssrc", "0x0123abcd", "--seq", "65500", "--timestamp", "0xfffff000"];
+    net.krtp.run(&net.a, &[&words[..], &numbers].concat()).well();
+    let file = sample();
+    for (source, destination) in [("198.18.0.1:0", "198.18.0.2:5004"), ("[2001:2::1]:0", "[2001:2::2]:5004")]
+    {
+        let stream = Stream::of_ts(&file, source, destination);
+        let capture = Capture::start(&net.b, "vb", &[5004]);
+        stream.send(destination, &net, &copy, &["--pace", "none"], &capture);
+    }
+}
+
 /// The receiving kernel checks every sum itself, with its own offload off.
 #[test]
 fn the_receiving_kernel_finds_no_wrong_checksum() {

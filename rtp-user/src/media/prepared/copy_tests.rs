@@ -36,7 +36,7 @@ impl Prepared {
     fn write(&self) {
         let original = Original::open(&self.film(), &Wish::default(), Pace::Pcr).expect("a film");
         let library = Library::new(None);
-        original.write(&self.path(), Numbers::default(), &library, &mut |_, _| {}).expect("room for it");
+        original.write(&self.path(), Numbers::default(), &library, &mut |_, _| true).expect("room for it");
     }
 
     /// What is said of the copy by who looks at all of it.
