@@ -10,6 +10,7 @@ pub mod object;
 pub mod pin_error;
 pub mod pins;
 pub mod qdisc;
+pub(crate) mod record;
 pub mod segmenter;
 pub(crate) mod undo;
 

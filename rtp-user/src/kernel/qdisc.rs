@@ -14,33 +14,30 @@
 
 use super::{
     guard::Guard,
-    undo::{LONGEST, Undo, encode},
+    record::{FREE, PINNED, Record},
+    undo::Undo,
 };
 use crate::net::{
     netlink::{Link, Netlink, NetlinkError, is_errno},
     qdisc::{
         self, Departures, Kind,
         fq::Load,
-        plan::{self, Refusal, Request},
+        plan::{self, Refusal},
     },
     socket::namespace_cookie,
 };
 use rtnetlink::packet_core::NLM_F_CREATE;
 use rustix::{
-    fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{FlockOperation, Mode, OFlags, flock, fstat, ftruncate, open, stat, unlink},
-    io::{Errno, pread, pwrite},
+    fd::OwnedFd,
+    fs::{FlockOperation, Mode, OFlags, flock, open},
+    io::Errno,
 };
-use std::{ffi::CString, fs, io, path::Path, sync::Arc};
+use std::{fs, io, path::Path};
 
 /// Where records are. Starting and sweeping take turns by its lock.
 const RUN: &str = "/run";
 /// What their names begin with.
 const NAME: &str = "krtp-qdisc-";
-/// Octets in front of the requests.
-pub(super) const MARK_LEN: u64 = 4;
-const FREE: [u8; 4] = [0, 0, 0, 0];
-const PINNED: [u8; 4] = [0, 0, 0, 1];
 
 /// Why there is no fq where one was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +103,7 @@ pub async fn hold(
         (Some(Kind::Fq), _) => {
             sweep()?;
             let _turn = turn()?;
-            let record = Record::open(&Place::of(&link)?)?;
+            let record = Place::of(&link)?.open()?;
             let is_held = install(netlink, &link, load, &record).await?;
             is_held.then(|| guard(&link, record)).transpose()?
         }
@@ -116,7 +113,7 @@ pub async fn hold(
 
 fn join(link: &Link) -> Result<Guard, QdiscError> {
     let _turn = turn()?;
-    guard(link, Record::open(&Place::of(link)?)?)
+    guard(link, Place::of(link)?.open()?)
 }
 
 fn guard(link: &Link, record: Record) -> Result<Guard, QdiscError> {
@@ -133,7 +130,7 @@ pub async fn pin(netlink: &Netlink, link: &Link, load: Load) -> Result<(), Qdisc
     sweep()?;
     let _turn = turn()?;
     let place = Place::of(link)?;
-    let record = Record::open(&place)?;
+    let record = place.open()?;
     if install(netlink, link, load, &record).await? {
         record.mark(PINNED).map_err(place.failed())?;
     }
@@ -146,7 +143,7 @@ pub fn unpin(index: u32) -> Result<(), QdiscError> {
     let _turn = turn()?;
     let place = Place::of_index(index)?;
     if place.exists() {
-        let record = Record::open(&place)?;
+        let record = place.open()?;
         record.mark(FREE).map_err(place.failed())?;
         run(&Undo::default().qdisc(record));
     }
@@ -164,7 +161,7 @@ pub fn sweep() -> Result<(), QdiscError> {
         let _turn = turn()?;
         let place = Place::of_index(index)?;
         // Not opened where it has gone meanwhile: that would make it.
-        let record = place.exists().then(|| Record::open(&place).ok()).flatten();
+        let record = place.exists().then(|| place.open().ok()).flatten();
         if let Some(record) = record {
             run(&Undo::default().qdisc(record));
         }
@@ -246,76 +243,12 @@ impl Place {
         Path::new(&self.0).exists()
     }
 
+    fn open(&self) -> Result<Record, QdiscError> {
+        Record::open(&self.0).map_err(self.failed())
+    }
+
     fn failed<E: Into<io::Error>>(&self) -> impl FnOnce(E) -> QdiscError + use<E> {
         let path = self.0.clone();
         move |error| QdiscError::Record { path, source: error.into() }
-    }
-}
-
-/// An open record, locked shared.
-#[derive(Clone, Debug)]
-pub struct Record {
-    file: Arc<OwnedFd>,
-    path: CString,
-}
-
-impl Record {
-    fn open(place: &Place) -> Result<Self, QdiscError> {
-        let path = CString::new(place.0.as_str()).expect("a path that we made");
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let try_open = || loop {
-            let file = open(path.as_c_str(), flags, Mode::RUSR | Mode::WUSR)?;
-            flock(&file, FlockOperation::LockShared)?;
-            // Its last holder may just have removed it.
-            let is_same = |now: rustix::fs::Stat| fstat(&file).is_ok_and(|ours| ours.st_ino == now.st_ino);
-            if stat(path.as_c_str()).is_ok_and(is_same) {
-                return Ok(file);
-            }
-        };
-        let file = try_open().map_err(place.failed::<Errno>())?;
-        Ok(Self { file: Arc::new(file), path })
-    }
-
-    /// Whether there is nothing to put back.
-    fn is_empty(&self) -> bool {
-        fstat(&self.file).is_ok_and(|stat| stat.st_size.cast_unsigned() <= MARK_LEN)
-    }
-
-    fn mark(&self, mark: [u8; 4]) -> io::Result<()> {
-        Ok(pwrite(&self.file, &mark, 0).map(drop)?)
-    }
-
-    fn write(&self, requests: &[Request]) -> io::Result<()> {
-        let mut octets = Vec::new();
-        for request in requests {
-            let request = encode(request.clone());
-            if request.len() > LONGEST {
-                return Err(io::ErrorKind::FileTooLarge.into());
-            }
-            octets.extend(request);
-        }
-        // The mark may be there; a hole is as good as `FREE`.
-        ftruncate(&self.file, MARK_LEN)?;
-        match pwrite(&self.file, &octets, MARK_LEN)? {
-            written if written == octets.len() => Ok(()),
-            _ => Err(io::ErrorKind::StorageFull.into()),
-        }
-    }
-
-    /// Whether `krtp attach` holds the record open as `descriptor`. Allocates nothing.
-    pub(super) fn is_pinned(descriptor: BorrowedFd<'_>) -> bool {
-        let mut mark = FREE;
-        pread(descriptor, &mut mark, 0).is_ok() && mark == PINNED
-    }
-
-    /// Removes it. Allocates nothing.
-    pub(super) fn remove(&self) {
-        let _ = unlink(self.path.as_c_str());
-    }
-}
-
-impl AsFd for Record {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
     }
 }

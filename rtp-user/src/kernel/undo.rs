@@ -2,7 +2,7 @@
 //! encoded beforehand, so that they can be sent from anywhere, also by a
 //! process that may not allocate ([`super::guard`]).
 
-use super::qdisc::{MARK_LEN, Record};
+use super::record::{LONGEST, MARK_LEN, Record, encode};
 use aya::programs::TcAttachType;
 use rtnetlink::{
     packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage},
@@ -33,9 +33,6 @@ enum Step {
     /// Send the dump request; end here if it finds a filter (another's).
     EndIfAnyFilter(Vec<u8>),
 }
-
-/// Octets of the longest answer, and of the longest request in a record.
-pub const LONGEST: usize = 8192;
 
 /// What is to be undone, in order.
 #[derive(Clone, Debug, Default)]
@@ -177,14 +174,6 @@ fn request(request: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
     let mut message = NetlinkMessage::from(request);
     message.header.flags = NLM_F_REQUEST | flags;
     encode(message)
-}
-
-/// The octets of a request.
-pub fn encode(mut message: NetlinkMessage<RouteNetlinkMessage>) -> Vec<u8> {
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    bytes
 }
 
 /// Sends a request and reads the answers up to the end of the dump or the

@@ -19,7 +19,7 @@ struct Wire {
 
 fn wire(requests: &[super::Request]) -> Vec<Wire> {
     let read = |request: &super::Request| {
-        let octets = crate::kernel::undo::encode(request.clone());
+        let octets = crate::kernel::record::encode(request.clone());
         let number = |at: usize| u32::from_ne_bytes(octets[at..at + 4].try_into().expect("four"));
         let short = |at: usize| u16::from_ne_bytes(octets[at..at + 2].try_into().expect("two"));
         assert_eq!(number(0) as usize, octets.len());
