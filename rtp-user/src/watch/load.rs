@@ -5,6 +5,7 @@ use crate::{
     kernel::{
         guard::Guard,
         hang::{AttachError, Hook, Hung, hang_program},
+        maps::MapError,
         object::{LoadError, is_errno},
         undo::Undo,
     },
@@ -62,6 +63,12 @@ pub enum WatchError {
         /// What may help.
         remedy: &'static str,
     },
+}
+
+impl From<MapError> for WatchError {
+    fn from(error: MapError) -> Self {
+        Self::Load(error.into())
+    }
 }
 
 /// The loaded program.

@@ -66,12 +66,6 @@ impl Maps {
     }
 }
 
-impl From<MapError> for super::load::WatchError {
-    fn from(error: MapError) -> Self {
-        Self::Load(error.into())
-    }
-}
-
 /// What `options` ask of the program on an interface with this `mtu`.
 pub fn settings(options: &Options, mtu: u32) -> Settings {
     let mut settings = Settings {
