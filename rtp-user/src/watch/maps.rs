@@ -2,7 +2,7 @@
 
 use super::{Options, clocks};
 use crate::kernel::{
-    maps::{MapError, Shared},
+    maps::Shared,
     object::LoadError,
 };
 use aya::Ebpf;
