@@ -2,9 +2,13 @@
 //! cables between them.
 
 use super::{Ended, Krtp, Running, wait_for};
+use futures_util::TryStreamExt;
+use krtp::net::netlink::Netlink;
+use rtnetlink::packet_route::link::{LinkAttribute, State};
 use rustix::{
+    mount::{UnmountFlags, mount_bind, unmount},
     process::getuid,
-    thread::{LinkNameSpaceType, move_into_link_name_space},
+    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe},
 };
 use std::{
     ffi::OsStr,
@@ -32,6 +36,9 @@ pub const VA: &str = "va";
 /// The receiver's end of the cable.
 pub const VB: &str = "vb";
 
+/// Where namespaces have names, for `ip` too.
+const NAMED: &str = "/run/netns";
+
 /// One network namespace, deleted on drop.
 #[derive(Debug)]
 pub struct Namespace(String);
@@ -51,18 +58,23 @@ pub struct Net {
 }
 
 impl Namespace {
-    /// Makes one, with its loopback up.
+    /// Makes one, as `ip netns add` does.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         assert!(getuid().is_root(), "this test makes network namespaces and loads BPF: run it as root");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("krtp-test-{}-{number}", std::process::id());
-        output(Command::new("ip").args(["netns", "add", &name]));
-        let namespace = Self(name);
+        let namespace = Self(format!("krtp-test-{}-{number}", std::process::id()));
+        let path = namespace.path();
+        fs::create_dir_all(NAMED).and_then(|()| File::create(&path)).expect("root may write there");
+        let make = || {
+            // SAFETY: of this thread nothing but the network is its own from here on.
+            unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("root may unshare");
+            mount_bind("/proc/thread-self/ns/net", &path).expect("root may mount");
+        };
+        thread::scope(|scope| scope.spawn(make).join()).unwrap_or_else(|panic| resume_unwind(panic));
         // No answers to what nobody asked, and no waiting for duplicates.
         namespace.sysctl("ipv6/conf/default/accept_dad", "0");
         namespace.sysctl("ipv6/conf/default/router_solicitations", "0");
-        namespace.ip(&["link", "set", "lo", "up"]);
         namespace
     }
 
@@ -137,8 +149,18 @@ impl Namespace {
     /// Waits until `interface` has noticed that its cable is whole.
     #[track_caller]
     pub fn wait_until_up(&self, interface: &str) {
-        let up = || self.ip(&["-o", "link", "show", "dev", interface]).contains("state UP").then_some(());
-        wait_for(&format!("carrier of {interface}"), up);
+        let up = LinkAttribute::OperState(State::Up);
+        let ask = async || {
+            let netlink = Netlink::open().expect("netlink");
+            let mut links = netlink.handle().link().get().match_name(interface.to_owned()).execute();
+            let link = links.try_next().await.expect("an answer").expect("there it is");
+            link.attributes.contains(&up).then_some(())
+        };
+        self.inside(|| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            wait_for(&format!("carrier of {interface}"), || runtime.block_on(ask()));
+        });
     }
 
     /// Writes `value` to `/proc/sys/net/NAME`.
@@ -148,16 +170,16 @@ impl Namespace {
     }
 
     fn path(&self) -> PathBuf {
-        PathBuf::from("/run/netns").join(&self.0)
+        PathBuf::from(NAMED).join(&self.0)
     }
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
         // A panic here while another unwinds would abort and hide it.
-        match Command::new("ip").args(["netns", "delete", &self.0]).output() {
-            Ok(output) if output.status.success() => {}
-            other => eprintln!("namespace {} stays behind: {other:?}", self.0),
+        let gone = unmount(self.path(), UnmountFlags::DETACH).map_err(Into::into);
+        if let Err(error) = gone.and_then(|()| fs::remove_file(self.path())) {
+            eprintln!("namespace {} stays behind: {error}", self.0);
         }
     }
 }
@@ -168,7 +190,9 @@ impl Net {
     pub fn direct() -> Self {
         let net = Self { a: Namespace::new(), b: Namespace::new(), hop: None, krtp: Krtp::new() };
         let cable = format!("link add {VA} type veth peer name {VB} netns {}", net.b.name());
-        net.address(&[&cable]);
+        prepare(&net.a, &cable, (VA, SENDER, SENDER6));
+        prepare(&net.b, "", (VB, RECEIVER, RECEIVER6));
+        net.wait_until_up();
         net
     }
 
@@ -177,18 +201,24 @@ impl Net {
     pub fn resolving() -> Self {
         let hop = Namespace::new();
         let (a, b) = (Namespace::new(), Namespace::new());
-        a.ip(&["link", "add", VA, "type", "veth", "peer", "name", "ha", "netns", hop.name()]);
-        b.ip(&["link", "add", VB, "type", "veth", "peer", "name", "hb", "netns", hop.name()]);
         hop.sysctl("ipv6/conf/default/disable_ipv6", "1");
+        let cable =
+            |end, other| ["link", "add", end, "type", "veth", "peer", "name", other, "netns", hop.name()];
+        a.ip(&cable(VA, "ha"));
+        b.ip(&cable(VB, "hb"));
         hop.offload("hb", &["tx", "off", "sg", "off", "gso", "off"]);
         hop.ip_all(&[
+            "link set lo up",
             "link add bridge type bridge mcast_snooping 0 stp_state 0",
             "link set ha master bridge up",
             "link set hb master bridge up",
             "link set bridge up",
         ]);
+        // At last: a bridge forwards nothing for a moment after its port's other end has come up, or it.
+        prepare(&a, "", (VA, SENDER, SENDER6));
+        prepare(&b, "", (VB, RECEIVER, RECEIVER6));
         let net = Self { a, b, hop: Some(hop), krtp: Krtp::new() };
-        net.address(&[]);
+        net.wait_until_up();
         net
     }
 
@@ -227,23 +257,21 @@ impl Net {
         address.parse().expect("a literal")
     }
 
-    /// Gives both ends their addresses, after what is to be done at the
-    /// sender's before.
-    fn address(&self, before: &[&str]) {
-        let up = |interface: &str, v4: &str, v6: &str| {
-            [
-                format!("address add {v4}/24 dev {interface}"),
-                format!("address add {v6}/64 dev {interface} nodad"),
-                format!("link set {interface} up"),
-            ]
-        };
-        let [v4, v6, on] = &up(VA, SENDER, SENDER6);
-        self.a.ip_all(&[before, &[v4, v6, on]].concat());
-        let [v4, v6, on] = &up(VB, RECEIVER, RECEIVER6);
-        self.b.ip_all(&[v4, v6, on]);
+    fn wait_until_up(&self) {
         self.a.wait_until_up(VA);
         self.b.wait_until_up(VB);
     }
+}
+
+/// Gives an end of the cable its addresses, after what is to be done before.
+fn prepare(end: &Namespace, before: &str, (interface, v4, v6): (&str, &str, &str)) {
+    end.ip_all(&[
+        "link set lo up",
+        before,
+        &format!("address add {v4}/24 dev {interface}"),
+        &format!("address add {v6}/64 dev {interface} nodad"),
+        &format!("link set {interface} up"),
+    ]);
 }
 
 /// Runs `command`, which must succeed; its standard output.
