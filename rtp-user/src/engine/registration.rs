@@ -33,7 +33,7 @@ impl OpenError {
 
 /// A flow that the program knows, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Registration {
+pub struct Registration {
     maps: SharedMaps,
     slot: u32,
     /// `SO_PRIORITY` as it was; the program gives it back to each packet.
@@ -81,7 +81,7 @@ impl Drop for Registration {
 }
 
 /// A flow of that `outline`, which leaves through the interface of that index.
-pub(super) fn describe(outline: &Outline, interface: u32) -> FlowState {
+pub fn describe(outline: &Outline, interface: u32) -> FlowState {
     let Outline { source, destination, setting, .. } = outline;
     FlowState {
         ssrc: setting.ssrc,
