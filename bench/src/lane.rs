@@ -7,6 +7,7 @@ use crate::{
     rows::Sender,
 };
 use anyhow::{Context, ensure};
+use clap::{Args, value_parser};
 use rtp_common::header::LEN;
 use std::ops::Range;
 
@@ -14,6 +15,20 @@ use std::ops::Range;
 /// payloads in a cache because another has just sent them; a prime number, so
 /// that every row gets to every part.
 pub const PARTS: usize = 7;
+/// What benches are told that measure lanes.
+#[derive(Debug, Args)]
+pub struct Turns {
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// Rounds; in each, every row sends a seventh of the file
+    #[arg(long, default_value_t = 40, value_parser = value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Size of the file, million octets
+    #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(8..))]
+    pub megabytes: u32,
+}
+
 /// Packets that a row sends before its turn counts.
 const WARM_UP: usize = 490;
 

@@ -37,7 +37,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// krtp against the obvious ways to do the same, in under a minute.
-    Quick(quick::Options),
+    Quick(lane::Turns),
     /// Where krtp's own time goes: each step of the program, and the whole way by profile.
     Kernel(kernel::Options),
     /// How near to their time packets leave: krtp and other senders, one after the other.

@@ -9,7 +9,6 @@ use crate::{
     rows::{Row, krtpsendfile, read_writev, rtp_sendfile, user_gso},
 };
 use anyhow::{Context, bail};
-use clap::{Args, value_parser};
 
 /// What is compared, each by the name that it has in tables and JSON; the first
 /// is the one that the others are compared with.
@@ -20,22 +19,8 @@ const ROWS: &[(&str, Row)] = &[
     ("user_gso", user_gso::ROW),
 ];
 
-/// What to measure.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// One JSON object instead of tables
-    #[arg(long)]
-    json: bool,
-    /// Rounds; in each, every row sends a seventh of the file
-    #[arg(long, default_value_t = 40, value_parser = value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Size of the file, million octets
-    #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(8..))]
-    megabytes: u32,
-}
-
 /// Checks, measures, prints.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+pub fn run(options: &lane::Turns) -> anyhow::Result<()> {
     cpu::stay()?;
     let namespace = Namespace::enter_new()?;
     let media = Media::random(options.megabytes)?;

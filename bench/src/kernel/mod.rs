@@ -14,7 +14,7 @@ use crate::{
     rows::{Sender, krtpsendfile, user_gso},
 };
 use anyhow::Context;
-use clap::{Args, value_parser};
+use clap::Args;
 use krtp::kernel::object::Object;
 use report::Measured;
 use std::{fs, path::PathBuf};
@@ -22,15 +22,9 @@ use std::{fs, path::PathBuf};
 /// What to measure.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// One JSON object instead of tables
-    #[arg(long)]
-    json: bool,
-    /// Rounds; in each, every row sends a seventh of the file
-    #[arg(long, default_value_t = 40, value_parser = value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Size of the file, million octets
-    #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(8..))]
-    megabytes: u32,
+    /// How long and how
+    #[command(flatten)]
+    lanes: lane::Turns,
     /// Length of the profile, seconds; 0: none
     #[arg(long, default_value_t = 5)]
     seconds: u32,
@@ -73,7 +67,7 @@ impl Build {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     cpu::stay()?;
     let namespace = Namespace::enter_new()?;
-    let media = Media::random(options.megabytes)?;
+    let media = Media::random(options.lanes.megabytes)?;
     let builds = Build::all(&options.others)?;
     let (target, peer) = namespace.peer(UNLIMITED)?;
     for build in &builds {
@@ -92,13 +86,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let sender = (user_gso::ROW.open)(&namespace, &target, &media)?;
     lanes.push(Lane { name: user_gso::ROW.key.into(), target, sender });
     let measured = Measured {
-        rounds: lane::in_turns(&mut lanes, &media, options.rounds)?,
+        rounds: lane::in_turns(&mut lanes, &media, options.lanes.rounds)?,
         names: lanes.iter().map(|lane| lane.name.clone()).collect(),
         steps: builds.iter().map(|build| steps::measure(&mut build.load()?)).collect::<Result<_, _>>()?,
         profile: profile::take(&mut lanes[0], &media, options.seconds)?,
     };
     let conditions = Conditions::here(&media.part(0, PARTS))?;
-    if options.json {
+    if options.lanes.json {
         println!("{:#}", measured.json(&conditions));
     } else {
         print!("{}", measured.tables(&conditions));

@@ -18,8 +18,8 @@ pub const ROW: Row = Row {
     calls: "n/49",
     copies: &[],
     does: "One sendfile() hands over 49 payloads, which UDP_SEGMENT has cut into packets.",
-    cost: "Nothing is copied, and the way through the network stack is gone through once for 49 packets. What is left is the \
-           cutting apart, which a device with segmentation offload does by itself.",
+    cost: "Nothing is copied, and the way through the network stack is gone through once for 49 packets. What is left is \
+           the cutting apart, which a device with segmentation offload does by itself.",
     differs: Some("The paper's call sent the whole file; one of today takes what a GSO packet can hold."),
     open,
 };

@@ -2,7 +2,8 @@
 //! interface writes the headers.
 
 use super::{
-    Flow, SendError, Setting, Totals, batch_of, check_mtu,
+    Flow, Outline, SendError, Setting, Totals,
+    outlet::Outlet,
     registration::{OpenError, Registration, describe},
     sendfile::Hand,
 };
@@ -20,7 +21,7 @@ use rtp_common::{
     reason::Drop as Reason,
     timeline::{PIECES, Piece},
 };
-use std::{fs::File, io, net::SocketAddr};
+use std::fs::File;
 
 /// Longest payload to which the kernel makes room for a header:
 /// `bpf_skb_adjust_room` grows no packet beyond four pages (`SKB_MAX_ALLOC`),
@@ -32,9 +33,7 @@ pub const LONGEST_PAYLOAD: u32 = 15_800;
 pub struct KernelFlow {
     // Dropped before the socket: none but this flow's packets find its slot.
     registration: Registration,
-    socket: FlowSocket,
-    setting: Setting,
-    segmented: bool,
+    outlet: Outlet,
     /// Number of the next packet, as the program will know it.
     number: u64,
     /// Packets that wait for, or were lost with, a neighbour that is silent now.
@@ -58,30 +57,21 @@ impl KernelFlow {
         path: Path,
         stop: Stop,
     ) -> Result<Self, OpenError> {
-        if path.segmenter.is_some() {
-            let segment = OpenError::of("UDP_SEGMENT");
-            match u16::try_from(setting.payload) {
-                Ok(octets) => socket.set_segment(octets).map_err(segment)?,
-                Err(_) => return Err(segment(io::ErrorKind::InvalidInput.into())),
-            }
-        }
+        let outlet = Outlet::of_payloads(socket, setting, path.segmenter.is_some());
+        let outlet = outlet.map_err(OpenError::of("UDP_SEGMENT"))?;
         // Copies for listeners on this host are made before the interface:
         // they would have no headers.
-        if socket.destination().ip().is_multicast() {
-            socket.set_multicast_loop(false).map_err(OpenError::of("IP_MULTICAST_LOOP"))?;
+        if outlet.outline.destination.ip().is_multicast() {
+            outlet.socket.set_multicast_loop(false).map_err(OpenError::of("IP_MULTICAST_LOOP"))?;
         }
-        let state = FlowState {
-            segmenter: path.segmenter.unwrap_or_default(),
-            ..describe(&setting, &socket, path.interface)
-        };
-        let registration = Registration::of(maps, &socket, state)?;
+        let segmenter = path.segmenter.unwrap_or_default();
+        let state = FlowState { segmenter, ..describe(&outlet.outline, path.interface) };
+        let registration = Registration::of(maps, &outlet.socket, state)?;
         registration.with(|maps, slot| maps.notes.clear(slot));
         Ok(Self {
-            hand: Hand::of(&socket),
+            hand: Hand::of(&outlet.socket),
             registration,
-            socket,
-            setting,
-            segmented: path.segmenter.is_some(),
+            outlet,
             number: 0,
             waiting: 0,
             was_silent: false,
@@ -115,16 +105,19 @@ impl KernelFlow {
     /// Hands over `octets` of `file` as one batch or one datagram, which
     /// begins with packet `number` of the flow.
     fn hand_over(&mut self, file: &File, offset: u64, octets: usize, number: u64) -> Result<bool, SendError> {
-        self.socket.set_priority(carrier::encode(number)).map_err(|source| self.error(source))?;
-        let sent = self.hand.over(&self.socket, file, offset, octets, &self.stop);
-        sent.map_err(|source| self.error(source))
+        self.outlet
+            .socket
+            .set_priority(carrier::encode(number))
+            .map_err(|source| self.outlet.error(source))?;
+        let sent = self.hand.over(&self.outlet.socket, file, offset, octets, &self.stop);
+        sent.map_err(|source| self.outlet.error(source))
     }
 
     /// Sees to it that the program saw all packets so far. The whole way from
     /// `sendfile` to the second pass runs within the call, unless packets wait
     /// for the next hop's link-layer address.
     fn check_seen(&mut self, sent: u64) -> Result<(), SendError> {
-        let destination = self.destination();
+        let destination = self.outlet.outline.destination;
         let state = self.registration.read();
         let seen = state.packets + state.drops.iter().sum::<u64>();
         let fatal = |&reason: &Reason| {
@@ -150,21 +143,17 @@ impl KernelFlow {
         self.waiting = missing;
         Ok(())
     }
-
-    fn error(&self, source: io::Error) -> SendError {
-        SendError::of(self.destination(), &self.setting, self.socket.mtu().ok(), source)
-    }
 }
 
 impl Flow for KernelFlow {
     fn send(&mut self, source: &mut Source, batch: &Batch, pieces: &[Piece]) -> Result<bool, SendError> {
         if self.registration.is_to_leave() {
-            return Err(SendError::Detached { destination: self.destination() });
+            return Err(SendError::Detached { destination: self.outlet.outline.destination });
         }
-        check_mtu(&self.socket, &self.setting)?;
+        self.outlet.check_mtu()?;
         let first = self.number;
         self.lay(first, batch.packets, pieces, source.sums(batch));
-        if self.segmented {
+        if self.outlet.cuts {
             if !self.hand_over(source.file(), batch.offset, batch.octets, first)? {
                 return Ok(false);
             }
@@ -172,7 +161,7 @@ impl Flow for KernelFlow {
             let mut offset = batch.offset;
             let end = batch.offset + batch.octets as u64;
             for number in first..first + batch.packets as u64 {
-                let octets = (end - offset).min(u64::from(self.setting.payload));
+                let octets = (end - offset).min(u64::from(self.outlet.setting().payload));
                 if !self.hand_over(source.file(), offset, octets as usize, number)? {
                     return Ok(false);
                 }
@@ -189,7 +178,7 @@ impl Flow for KernelFlow {
     }
 
     fn waiting(&self) -> u64 {
-        self.socket.waiting().unwrap_or_default()
+        self.outlet.waiting()
     }
 
     fn totals(&self) -> Totals {
@@ -204,20 +193,8 @@ impl Flow for KernelFlow {
         }
     }
 
-    fn destination(&self) -> SocketAddr {
-        self.socket.destination()
-    }
-
-    fn source(&self) -> SocketAddr {
-        self.socket.source()
-    }
-
-    fn setting(&self) -> &Setting {
-        &self.setting
-    }
-
-    fn max_batch(&self) -> usize {
-        batch_of(self.setting.payload as usize)
+    fn outline(&self) -> &Outline {
+        &self.outlet.outline
     }
 }
 

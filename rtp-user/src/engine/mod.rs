@@ -1,17 +1,20 @@
 //! The engines: ways to put the same packets on the wire.
 
 pub mod kernel;
+mod outlet;
 pub mod prepared;
 pub mod registration;
 mod sendfile;
 pub mod user;
+
+pub use outlet::Outline;
 
 use crate::{
     media::{
         plan::Batch,
         source::{Source, SourceError},
     },
-    net::socket::{FlowSocket, overhead},
+    net::socket::overhead,
     pace::Lateness,
 };
 use rtp_common::{
@@ -189,41 +192,15 @@ impl SendError {
     }
 }
 
-/// Sees to it that a packet fits the path: the kernel counts without the RTP
-/// header that the program adds.
-fn check_mtu(socket: &FlowSocket, setting: &Setting) -> Result<(), SendError> {
-    let destination = socket.destination();
-    let needed = setting.payload + overhead(destination.is_ipv6());
-    let error = |source| SendError::of(destination, setting, None, source);
-    if socket.mtu().map_err(error)? >= needed {
-        return Ok(());
-    }
-    // A route whose interface went away is kept as one of 68 octets
-    // (`blackhole_netdev`); looked for anew, there is none.
-    socket.reconnect().map_err(error)?;
-    let mtu = socket.mtu().map_err(error)?;
-    if mtu >= needed { Ok(()) } else { Err(SendError::mtu(destination, setting, mtu)) }
-}
-
 /// Whether an error means that nothing was sent and the same may be tried
 /// again: an ICMP answer to an earlier packet is reported by a later send.
 fn is_refusal(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ECONNREFUSED)
 }
 
-/// Largest UDP payload of an IPv4 packet: what one call can hand over.
-const MAX_BATCH_OCTETS: usize = 65_507;
-/// `UDP_MAX_SEGMENTS` before Linux 6.9 (128 since, commit 1382e3b6a350).
-const MAX_BATCH_SEGMENTS: usize = 64;
-
 /// Pieces that a batch may lie on: the flow's, less the one that the batch
 /// before may still be on.
 pub const PIECES_PER_BATCH: usize = PIECES - 1;
-
-/// Datagrams of `octets` that go into one batch; at least one.
-fn batch_of(octets: usize) -> usize {
-    (MAX_BATCH_OCTETS / octets).clamp(1, MAX_BATCH_SEGMENTS)
-}
 
 /// The header of a flow's packet `number`, which lies on one of `pieces`.
 pub fn header(setting: &Setting, number: u64, pieces: &[Piece]) -> Header {
@@ -253,15 +230,6 @@ pub trait Flow: std::fmt::Debug + Send {
     /// What has been sent so far.
     fn totals(&self) -> Totals;
 
-    /// Where to.
-    fn destination(&self) -> SocketAddr;
-
-    /// Where from.
-    fn source(&self) -> SocketAddr;
-
-    /// What its headers say.
-    fn setting(&self) -> &Setting;
-
-    /// Most packets of one batch.
-    fn max_batch(&self) -> usize;
+    /// What stays the same of it.
+    fn outline(&self) -> &Outline;
 }

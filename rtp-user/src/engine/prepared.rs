@@ -4,7 +4,8 @@
 //! counts what passes.
 
 use super::{
-    Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu,
+    Flow, Outline, SendError, Setting, Totals,
+    outlet::Outlet,
     registration::{OpenError, Registration, describe},
     sendfile::Hand,
 };
@@ -16,18 +17,15 @@ use crate::{
     stop::Stop,
 };
 use rtp_common::{carrier, flow::FlowState, header::LEN as HEADER, timeline::Piece};
-use std::{io, net::SocketAddr, ops::Range, sync::Arc};
+use std::{io, ops::Range, sync::Arc};
 
 /// One flow of the prepared engine.
 #[derive(Debug)]
 pub struct PreparedFlow {
     /// With the program that counts it, if one does.
     registration: Option<Registration>,
-    socket: FlowSocket,
-    setting: Setting,
+    outlet: Outlet,
     copy: Arc<Copy>,
-    /// Whether batches are cut behind the socket; if not, datagrams go one by one.
-    segments: bool,
     hand: Hand,
     packets: u64,
     octets: u64,
@@ -39,36 +37,17 @@ pub struct PreparedFlow {
 impl PreparedFlow {
     /// A flow of `copy`, whose headers say what `setting` says, through `socket`.
     pub fn open(socket: FlowSocket, setting: Setting, copy: Arc<Copy>, stop: Stop) -> io::Result<Self> {
-        let segments = match setting.checksum {
-            Checksum::Full => u16::try_from(setting.payload as usize + HEADER)
-                .is_ok_and(|octets| socket.set_segment(octets).is_ok()),
-            // The kernel refuses GSO without checksums.
-            Checksum::Zero => {
-                socket.set_no_checksum()?;
-                false
-            }
-        };
-        let hand = Hand::of(&socket);
-        Ok(Self {
-            registration: None,
-            socket,
-            setting,
-            copy,
-            segments,
-            hand,
-            packets: 0,
-            octets: 0,
-            last: None,
-            stop,
-        })
+        let outlet = Outlet::of_packets(socket, setting)?;
+        let hand = Hand::of(&outlet.socket);
+        Ok(Self { registration: None, outlet, copy, hand, packets: 0, octets: 0, last: None, stop })
     }
 
     /// Has the program whose maps these are count it on the interface of that
     /// index. What leaves through another one is not counted.
     pub fn account(&mut self, maps: &SharedMaps, interface: u32) -> Result<(), OpenError> {
-        let state = FlowState { prepared: 1, ..describe(&self.setting, &self.socket, interface) };
-        let registration = Registration::of(maps, &self.socket, state)?;
-        self.socket.set_priority(carrier::COUNTED).map_err(OpenError::of("SO_PRIORITY"))?;
+        let state = FlowState { prepared: 1, ..describe(&self.outlet.outline, interface) };
+        let registration = Registration::of(maps, &self.outlet.socket, state)?;
+        self.outlet.socket.set_priority(carrier::COUNTED).map_err(OpenError::of("SO_PRIORITY"))?;
         self.registration = Some(registration);
         Ok(())
     }
@@ -78,26 +57,25 @@ impl PreparedFlow {
         let Some(registration) = self.registration.take_if(|registration| registration.is_to_leave()) else {
             return Ok(());
         };
-        tracing::warn!("{}: goes on unaccounted, as the interface was detached", self.destination());
-        self.socket.set_priority(registration.priority)
+        tracing::warn!(
+            "{}: goes on unaccounted, as the interface was detached",
+            self.outlet.outline.destination
+        );
+        self.outlet.socket.set_priority(registration.priority)
     }
 
     fn send_batch(&mut self, source: &Source, place: &Range<u64>) -> io::Result<bool> {
         let octets = (place.end - place.start) as usize;
-        if self.segments {
-            match self.hand.over(&self.socket, source.file(), place.start, octets, &self.stop) {
-                // The interface can neither checksum nor segment (kernels before 6.11).
-                Err(error) if error.raw_os_error() == Some(libc::EIO) => {
-                    self.segments = false;
-                    self.socket.set_segment(0)?;
-                }
+        if self.outlet.cuts {
+            match self.hand.over(&self.outlet.socket, source.file(), place.start, octets, &self.stop) {
+                Err(error) if self.outlet.cannot_cut(&error) => {}
                 other => return other,
             }
         }
-        let packet = self.setting.payload as usize + HEADER;
+        let packet = self.outlet.setting().payload as usize + HEADER;
         for offset in place.clone().step_by(packet) {
             let octets = packet.min((place.end - offset) as usize);
-            if !self.hand.over(&self.socket, source.file(), offset, octets, &self.stop)? {
+            if !self.hand.over(&self.outlet.socket, source.file(), offset, octets, &self.stop)? {
                 return Ok(false);
             }
         }
@@ -108,11 +86,10 @@ impl PreparedFlow {
 impl Flow for PreparedFlow {
     /// `pieces` say when packets are due; what their headers say stands in the file.
     fn send(&mut self, source: &mut Source, batch: &Batch, _pieces: &[Piece]) -> Result<bool, SendError> {
-        check_mtu(&self.socket, &self.setting)?;
+        self.outlet.check_mtu()?;
         let place = self.copy.place(batch);
         let sent = self.let_go().and_then(|()| self.send_batch(source, &place));
-        let error = |error| SendError::of(self.destination(), &self.setting, self.socket.mtu().ok(), error);
-        if !sent.map_err(error)? {
+        if !sent.map_err(|source| self.outlet.error(source))? {
             return Ok(false);
         }
         self.packets += batch.packets as u64;
@@ -133,7 +110,7 @@ impl Flow for PreparedFlow {
     }
 
     fn waiting(&self) -> u64 {
-        self.socket.waiting().unwrap_or_default()
+        self.outlet.waiting()
     }
 
     fn totals(&self) -> Totals {
@@ -141,26 +118,15 @@ impl Flow for PreparedFlow {
         Totals {
             packets: self.packets,
             octets: self.octets,
-            last_sequence: last.map_or(self.setting.first_sequence.wrapping_sub(1), |last| last.sequence),
+            last_sequence: last
+                .map_or(self.outlet.setting().first_sequence.wrapping_sub(1), |last| last.sequence),
             last_timestamp: last.map_or(0, |last| last.timestamp),
             calls: self.hand.calls,
             refused: self.hand.refused,
         }
     }
 
-    fn destination(&self) -> SocketAddr {
-        self.socket.destination()
-    }
-
-    fn source(&self) -> SocketAddr {
-        self.socket.source()
-    }
-
-    fn setting(&self) -> &Setting {
-        &self.setting
-    }
-
-    fn max_batch(&self) -> usize {
-        batch_of(self.setting.payload as usize + HEADER)
+    fn outline(&self) -> &Outline {
+        &self.outlet.outline
     }
 }

@@ -1,6 +1,6 @@
 //! A flow's registration with the program on its interface.
 
-use super::{Checksum, Setting};
+use super::{Checksum, Outline};
 use crate::{
     kernel::{attach::SharedMaps, maps::MapError, object::Maps},
     net::socket::FlowSocket,
@@ -33,7 +33,7 @@ impl OpenError {
 
 /// A flow that the program knows, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Registration {
+pub struct Registration {
     maps: SharedMaps,
     slot: u32,
     /// `SO_PRIORITY` as it was; the program gives it back to each packet.
@@ -80,10 +80,9 @@ impl Drop for Registration {
     }
 }
 
-/// A flow through `socket` whose headers say what `setting` says, and which
-/// leaves through the interface of that index.
-pub(super) fn describe(setting: &Setting, socket: &FlowSocket, interface: u32) -> FlowState {
-    let (source, destination) = (socket.source(), socket.destination());
+/// A flow of that `outline`, which leaves through the interface of that index.
+pub fn describe(outline: &Outline, interface: u32) -> FlowState {
+    let Outline { source, destination, setting, .. } = outline;
     FlowState {
         ssrc: setting.ssrc,
         first_sequence: setting.first_sequence,

@@ -1,7 +1,7 @@
 //! The user engine: headers built here, UDP GSO, no privilege. The same bytes
 //! on the wire.
 
-use super::{Checksum, Flow, SendError, Setting, Totals, batch_of, check_mtu, header, is_refusal};
+use super::{Flow, Outline, SendError, Setting, Totals, header, is_refusal, outlet::Outlet};
 use crate::{
     media::{plan::Batch, source::Source},
     net::socket::FlowSocket,
@@ -9,18 +9,12 @@ use crate::{
     stop::Stop,
 };
 use rtp_common::{header::LEN as HEADER, timeline::Piece};
-use std::{
-    io::{self, IoSlice},
-    net::SocketAddr,
-};
+use std::io::{self, IoSlice};
 
 /// One flow of the user engine.
 #[derive(Debug)]
 pub struct UserFlow {
-    socket: FlowSocket,
-    setting: Setting,
-    /// Whether the kernel cuts our batches; if not, datagrams go one by one.
-    segments: bool,
+    outlet: Outlet,
     totals: Totals,
     stop: Stop,
 }
@@ -28,23 +22,15 @@ pub struct UserFlow {
 impl UserFlow {
     /// A flow through `socket`.
     pub fn open(socket: FlowSocket, setting: Setting, stop: Stop) -> io::Result<Self> {
-        let segments = match setting.checksum {
-            Checksum::Full => u16::try_from(setting.payload as usize + HEADER)
-                .is_ok_and(|octets| socket.set_segment(octets).is_ok()),
-            // The kernel refuses GSO without checksums.
-            Checksum::Zero => {
-                socket.set_no_checksum()?;
-                false
-            }
-        };
+        let outlet = Outlet::of_packets(socket, setting)?;
         let last_sequence = setting.first_sequence.wrapping_sub(1);
         let totals = Totals { last_sequence, ..Totals::default() };
-        Ok(Self { socket, setting, segments, totals, stop })
+        Ok(Self { outlet, totals, stop })
     }
 
     /// Sends headers and payloads as one batch. `Ok(false)`: not sent, to stop.
     fn hand_over(&mut self, headers: &[[u8; HEADER]], payloads: &[u8]) -> io::Result<bool> {
-        let payloads = payloads.chunks(self.setting.payload as usize);
+        let payloads = payloads.chunks(self.outlet.setting().payload as usize);
         let slices: Vec<IoSlice<'_>> = headers
             .iter()
             .zip(payloads)
@@ -52,7 +38,7 @@ impl UserFlow {
             .collect();
         loop {
             self.totals.calls += 1;
-            match self.socket.sock_ref().send_vectored(&slices) {
+            match self.outlet.socket.sock_ref().send_vectored(&slices) {
                 Ok(_) => return Ok(true),
                 Err(error) if is_refusal(&error) => self.totals.refused += 1,
                 Err(error)
@@ -68,18 +54,14 @@ impl UserFlow {
     }
 
     fn send_batch(&mut self, payloads: &[u8], pieces: &[Piece]) -> io::Result<bool> {
-        let octets = self.setting.payload as usize;
+        let octets = self.outlet.setting().payload as usize;
         let headers: Vec<_> = (0..)
             .zip(payloads.chunks(octets))
-            .map(|(ahead, _)| header(&self.setting, self.totals.packets + ahead, pieces).to_bytes())
+            .map(|(ahead, _)| header(self.outlet.setting(), self.totals.packets + ahead, pieces).to_bytes())
             .collect();
-        if self.segments {
+        if self.outlet.cuts {
             match self.hand_over(&headers, payloads) {
-                // The interface can neither checksum nor segment (kernels before 6.11).
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EIO)) => {
-                    self.segments = false;
-                    self.socket.set_segment(0)?;
-                }
+                Err(error) if self.outlet.cannot_cut(&error) => {}
                 other => return other,
             }
         }
@@ -90,20 +72,16 @@ impl UserFlow {
         }
         Ok(true)
     }
-
-    fn error(&self, source: io::Error) -> SendError {
-        SendError::of(self.destination(), &self.setting, self.socket.mtu().ok(), source)
-    }
 }
 
 impl Flow for UserFlow {
     fn send(&mut self, source: &mut Source, batch: &Batch, pieces: &[Piece]) -> Result<bool, SendError> {
-        check_mtu(&self.socket, &self.setting)?;
+        self.outlet.check_mtu()?;
         let payloads = source.read(batch)?;
-        if !self.send_batch(payloads, pieces).map_err(|source| self.error(source))? {
+        if !self.send_batch(payloads, pieces).map_err(|source| self.outlet.error(source))? {
             return Ok(false);
         }
-        let last = header(&self.setting, self.totals.packets + batch.packets as u64 - 1, pieces);
+        let last = header(self.outlet.setting(), self.totals.packets + batch.packets as u64 - 1, pieces);
         self.totals.packets += batch.packets as u64;
         self.totals.octets += batch.octets as u64;
         self.totals.last_sequence = last.sequence;
@@ -115,26 +93,14 @@ impl Flow for UserFlow {
     fn show(&mut self, _lateness: &Lateness) {}
 
     fn waiting(&self) -> u64 {
-        self.socket.waiting().unwrap_or_default()
+        self.outlet.waiting()
     }
 
     fn totals(&self) -> Totals {
         self.totals
     }
 
-    fn destination(&self) -> SocketAddr {
-        self.socket.destination()
-    }
-
-    fn source(&self) -> SocketAddr {
-        self.socket.source()
-    }
-
-    fn setting(&self) -> &Setting {
-        &self.setting
-    }
-
-    fn max_batch(&self) -> usize {
-        batch_of(self.setting.payload as usize + HEADER)
+    fn outline(&self) -> &Outline {
+        &self.outlet.outline
     }
 }

@@ -65,10 +65,10 @@ pub struct Player {
 impl Player {
     /// A stream of the files of `row` to `flows`; neither is empty.
     pub fn new(flows: Vec<Box<dyn Flow>>, row: Vec<Item>, manner: Manner) -> Self {
-        let clock_rate = flows[0].setting().clock_rate;
+        let clock_rate = flows[0].outline().setting.clock_rate;
         let origin = Origin { timestamp: manner.timestamp, clock_rate, departure: 0 };
         Self {
-            max_batch: flows.iter().map(|flow| flow.max_batch()).min().unwrap_or(1),
+            max_batch: flows.iter().map(|flow| flow.outline().max_batch).min().unwrap_or(1),
             flows,
             course: Course::new(row, manner.plays, origin, manner.marks),
             pacing: manner.pacing,
@@ -204,7 +204,7 @@ impl Player {
                 self.course.shift(late + lead);
             }
             OnLate::Fail => {
-                let destination = self.flows[0].destination();
+                let destination = self.flows[0].outline().destination;
                 return Err(SendError::Late { destination, milliseconds: late / 1_000_000 });
             }
         }

@@ -1,6 +1,6 @@
 use super::{Manner, Player, Turn};
 use crate::{
-    engine::{Checksum, Flow, SendError, Setting, Totals},
+    engine::{Checksum, Flow, Outline, SendError, Setting, Totals},
     media::{
         Wish,
         clock::Clock,
@@ -14,7 +14,6 @@ use crate::{
 use rtp_common::timeline::{self, PIECES, Piece};
 use std::{
     fs,
-    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -40,7 +39,7 @@ struct Sent {
 /// A flow that notes what it is to send, and sends nothing.
 #[derive(Debug)]
 struct Noting {
-    setting: Setting,
+    outline: Outline,
     sent: Arc<Mutex<Vec<Sent>>>,
     number: u64,
 }
@@ -73,20 +72,8 @@ impl Flow for Noting {
         Totals::default()
     }
 
-    fn destination(&self) -> SocketAddr {
-        "192.0.2.1:5004".parse().expect("an address")
-    }
-
-    fn source(&self) -> SocketAddr {
-        "192.0.2.2:5004".parse().expect("an address")
-    }
-
-    fn setting(&self) -> &Setting {
-        &self.setting
-    }
-
-    fn max_batch(&self) -> usize {
-        48
+    fn outline(&self) -> &Outline {
+        &self.outline
     }
 }
 
@@ -132,7 +119,10 @@ fn bench(files: &[Clock], plays: Option<u64>, pacing: Pacing, on_late: OnLate) -
         unit: 1,
         checksum: Checksum::Full,
     };
-    let flow = Noting { setting, sent: Arc::clone(&sent), number: 0 };
+    let [destination, source] =
+        ["192.0.2.1:5004", "192.0.2.2:5004"].map(|text| text.parse().expect("an address"));
+    let outline = Outline { destination, source, setting, max_batch: 48 };
+    let flow = Noting { outline, sent: Arc::clone(&sent), number: 0 };
     let manner = Manner { plays, pacing, on_late, max_late: 100 * MS, timestamp: 1000, marks: true };
     let mut player = Player::new(vec![Box::new(flow)], row, manner);
     player.start(START);

@@ -206,10 +206,10 @@ fn open(
     }
     let (engine, path) = engine.describe(&ways[0]);
     let flow_facts = flows.iter().zip(ways).map(|(flow, way)| FlowFacts {
-        destination: flow.destination(),
-        source: flow.source(),
+        destination: flow.outline().destination,
+        source: flow.outline().source,
         interface: way.link.name.clone(),
-        setting: *flow.setting(),
+        setting: flow.outline().setting,
         timestamp,
     });
     let facts = Facts { engine, path, pacing: how, flows: flow_facts.collect() };

@@ -1,10 +1,7 @@
 //! The maps of the program, as shared memory.
 
 use super::{Options, clocks};
-use crate::kernel::{
-    maps::Shared,
-    object::LoadError,
-};
+use crate::kernel::{maps::Shared, object::LoadError};
 use aya::Ebpf;
 use bytemuck::Zeroable as _;
 use rtp_common::watch::{

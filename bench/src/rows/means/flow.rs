@@ -43,7 +43,7 @@ pub fn send_batch(
     most: usize,
 ) -> anyhow::Result<usize> {
     let timeline = Piece { timestamp: FIRST_TIMESTAMP, step: STEP, ..Piece::default() };
-    let batch = media.plan.batch(first as u64, flow.max_batch().min(most));
+    let batch = media.plan.batch(first as u64, flow.outline().max_batch.min(most));
     source.prepare(&batch)?;
     ensure!(flow.send(source, &batch, &[timeline])?, "stopped");
     Ok(batch.packets)
