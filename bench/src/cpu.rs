@@ -52,6 +52,11 @@ pub fn leave(other: Pid) -> anyhow::Result<()> {
     sched_setaffinity(other, &all).context("leaving the measured CPU")
 }
 
+/// How often the calling thread slept so far.
+pub fn sleeps_of_this_thread() -> anyhow::Result<i64> {
+    Ok(getrusage(UsageWho::RUSAGE_THREAD).context("getrusage")?.voluntary_context_switches())
+}
+
 /// CPU time that this process took so far, user and system. The kernel's work
 /// for a packet is in it: an `ifb` is done with a packet within the system call
 /// that sent it.

@@ -85,8 +85,8 @@ pub struct Cold {
 /// One turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {
-    /// Share of its time in calls that the sender neither worked nor slept until the next packet: it waited, for the
-    /// disk or for its processor.
+    /// Share of its time that the sender spent asleep in calls: it waited for the disk. That it was waiting for its
+    /// processor only does not count.
     pub blocked: f64,
     /// Of all batches one of 100 was handed over later than this, milliseconds. Zero where it is not paced.
     pub late: f64,
@@ -223,13 +223,15 @@ impl Stage {
                 thread::sleep(Duration::from_nanos(left));
             }
             let (flow, place) = ((turn % flows) as usize, (turn / flows * batch) as usize);
-            let (called, worked) = (now(), cpu::of_this_thread()?);
+            let (called, worked, slept) = (now(), cpu::of_this_thread()?, cpu::sleeps_of_this_thread()?);
             let file = &self.files[flow];
             send_batch(&mut *self.flows[flow], &mut sources[flow], file, first + place, case.batch)
                 .context(case.title)?;
             let ended = now();
             let worked = cpu::of_this_thread()?.saturating_sub(worked).as_nanos() as u64;
-            blocked += (ended - called).saturating_sub(worked);
+            if cpu::sleeps_of_this_thread()? > slept {
+                blocked += (ended - called).saturating_sub(worked);
+            }
             late.push(if step == 0 { 0 } else { ended.saturating_sub(due) });
         }
         let time = (now() - counted) as f64;

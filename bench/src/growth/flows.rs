@@ -30,21 +30,26 @@ const SPEAKERS: [(&str, &str, Who); 2] =
 
 /// Series for each of `ways`, and what a flow takes of memory there.
 pub fn measure(media: &Media, ways: &[Way], rounds: u32) -> anyhow::Result<(Vec<Series>, Vec<Memory>)> {
-    let (mut series, mut memory) = (Vec::new(), Vec::new());
+    // First the memory: what others have used and closed is used again, and would not be seen.
+    let memory = ways.iter().map(|&way| remember(way, media)).collect::<anyhow::Result<_>>()?;
+    let mut series = Vec::new();
     for &way in ways {
         series.extend(series_of(way, media, rounds)?);
-        memory.push(remember(way, &Means::of(way.engine, media)?, media)?);
     }
     Ok((series, memory))
 }
 
 /// The same for one way, without the memory: where one of the flows sends, and where all do.
 pub fn series_of(way: Way, media: &Media, rounds: u32) -> anyhow::Result<[Series; 2]> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("room for open files")?;
+    raise_limit()?;
     let means = Means::of(way.engine, media)?;
     check(way, &means, media, COUNTS[COUNTS.len() - 1])?;
     measure_one(way, &means, media, rounds)
+}
+
+fn raise_limit() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("room for open files")
 }
 
 /// The first, the last and one in the middle of `count` flows send to a receiver that looks at every octet.
@@ -64,7 +69,9 @@ pub fn check(way: Way, means: &Means, media: &Media, count: usize) -> anyhow::Re
 }
 
 /// Opens flows with a file each, as `krtp stream` does, and lets each send.
-fn remember(way: Way, means: &Means, media: &Media) -> anyhow::Result<Memory> {
+fn remember(way: Way, media: &Media) -> anyhow::Result<Memory> {
+    let means = &Means::of(way.engine, media)?;
+    raise_limit()?;
     let namespace = Namespace::enter_new()?;
     let target = way.sink(&namespace, 1)?;
     let library = Library::new(None);

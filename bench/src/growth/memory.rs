@@ -6,6 +6,8 @@ use serde::Serialize;
 use std::{
     fs,
     os::fd::{AsFd as _, AsRawFd as _},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Octets for each flow.
@@ -33,9 +35,29 @@ pub struct Now {
     page_tables: u64,
 }
 
+/// How long what was closed may take to be freed, which the kernel does when nobody can be using it (RCU).
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks that are to be alike.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Octets by which they may differ.
+const ALIKE: u64 = 256 << 10;
+
 impl Now {
-    /// Looks.
+    /// Looks until things have settled.
     pub fn look() -> anyhow::Result<Self> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut before = Self::at_once()?;
+        loop {
+            thread::sleep(PAUSE);
+            let now = Self::at_once()?;
+            if now.slab.abs_diff(before.slab) < ALIKE || Instant::now() > deadline {
+                return Ok(now);
+            }
+            before = now;
+        }
+    }
+
+    fn at_once() -> anyhow::Result<Self> {
         let [slabs, process] = ["/proc/slabinfo", "/proc/self/status"].map(fs::read_to_string);
         let (slabs, process) = (slabs.context("/proc/slabinfo")?, process.context("/proc/self/status")?);
         let octets = |name| {
