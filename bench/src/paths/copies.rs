@@ -101,10 +101,15 @@ const ROUTINES: &[(&str, Place)] = &[
 ];
 /// What krtp's program calls: what is copied below it are headers, and eight octets of payload.
 const HELPER: &str = "bpf_skb_";
+/// What gives each fragment of a packet its IP header, and copies nothing else.
+const FRAGMENT: &str = "ip_fraglist_prepare";
 
 /// Which copy a stack stands in, if it does.
 fn place(stack: &[&str]) -> Option<Place> {
     let named = |sign: &str| stack.iter().any(|name| name.contains(sign));
+    if named(FRAGMENT) {
+        return None;
+    }
     let (_, place) = ROUTINES.iter().find(|(sign, _)| named(sign))?;
     Some(if *place == Place::Stack && named(HELPER) { Place::Program } else { *place })
 }
@@ -137,6 +142,8 @@ mod tests {
             (&["_copy_from_user", "udp_lib_setsockopt"], None),
             (&["copy_iovec_from_user", "__import_iovec"], None),
             (&["__copy_skb_header", "skb_segment"], None),
+            (&["__pi_memcpy", "ip_fraglist_prepare", "ip_do_fragment"], None),
+            (&["__pi_memcpy", "skb_copy_bits", "ip_frag_next", "ip_do_fragment"], Some(Place::Stack)),
             (&["zerocopy_fill_skb_from_iter", "__zerocopy_sg_from_iter"], None),
             (&["__msg_zerocopy_callback", "skb_release_data"], None),
         ] {
