@@ -5,7 +5,7 @@ use crate::{
         bpffs, check_version,
         hang::Hook,
         object::{EGRESS, LoadError, Object},
-        pins, segmenter,
+        pins, qdisc, segmenter,
     },
     net::netlink::{Netlink, NetlinkError},
 };
@@ -43,7 +43,7 @@ pub struct Host {
     pub fq: Support,
     /// Interfaces that `krtp attach` attached to; none: not visible.
     pub attached: Option<Vec<String>>,
-    /// Segmenters whose process is dead.
+    /// Segmenters whose process is dead, and qdiscs that nobody has put back.
     pub left_behind: Vec<String>,
     /// This binary.
     pub executable: String,
@@ -102,12 +102,25 @@ impl Host {
             macvlan,
             fq: module("sch_fq", &release),
             attached: attached(),
-            left_behind: segmenter::left_behind(netlink).await?.into_iter().map(|link| link.name).collect(),
+            left_behind: left_behind(netlink).await?,
             executable: std::env::current_exe()
                 .map_or_else(|_| "krtp".into(), |path| path.display().to_string()),
             release,
         })
     }
+}
+
+/// Segmenters by name, and whose qdisc is not what it was.
+async fn left_behind(netlink: &Netlink) -> Result<Vec<String>, NetlinkError> {
+    let mut left: Vec<String> =
+        segmenter::left_behind(netlink).await?.into_iter().map(|link| link.name).collect();
+    // Who may not look there sees none.
+    let qdiscs = qdisc::left_behind().unwrap_or_default();
+    if !qdiscs.is_empty() {
+        let links = netlink.links().await?.into_iter().filter(|link| qdiscs.contains(&link.index));
+        left.extend(links.map(|link| format!("the qdisc of {}", link.name)));
+    }
+    Ok(left)
 }
 
 /// What the kernel engine needs and `effective` lacks. Since Linux 5.8

@@ -152,12 +152,7 @@ pub fn unpin(index: u32) -> Result<(), QdiscError> {
 
 /// Puts back what killed ones left behind, as far as we may.
 pub fn sweep() -> Result<(), QdiscError> {
-    let prefix = Place::prefix()?;
-    let names = fs::read_dir(RUN).into_iter().flatten().flatten();
-    for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
-        let Some(index) = name.strip_prefix(&prefix).and_then(|index| index.parse().ok()) else {
-            continue;
-        };
+    for index in recorded()? {
         let _turn = turn()?;
         let place = Place::of_index(index)?;
         // Not opened where it has gone meanwhile: that would make it.
@@ -167,6 +162,24 @@ pub fn sweep() -> Result<(), QdiscError> {
         }
     }
     Ok(())
+}
+
+/// The interfaces, by index, whose qdisc the next [`sweep`] puts back: of those
+/// whose records we may read.
+pub fn left_behind() -> Result<Vec<u32>, QdiscError> {
+    let _turn = turn()?;
+    let mut indices = recorded()?;
+    let is_left = |&index: &u32| Place::of_index(index).is_ok_and(|place| Record::is_left(&place.0));
+    indices.retain(is_left);
+    Ok(indices)
+}
+
+/// The interfaces of this network namespace, by index, that have a record.
+fn recorded() -> Result<Vec<u32>, QdiscError> {
+    let prefix = Place::prefix()?;
+    let names = fs::read_dir(RUN).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect())
 }
 
 /// Makes or raises the fq of `link`. Whether there is something to be undone;

@@ -77,6 +77,15 @@ impl Record {
         pread(descriptor, &mut mark, 0).is_ok() && mark == PINNED
     }
 
+    /// Whether nobody holds the record at `path`. Not of one that we may not read.
+    pub fn is_left(path: &str) -> bool {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        open(path, flags, Mode::empty()).is_ok_and(|file| {
+            let free = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+            free && !Self::is_pinned(file.as_fd())
+        })
+    }
+
     /// Removes it. Allocates nothing.
     pub fn remove(&self) {
         let _ = unlink(self.path.as_c_str());
@@ -95,4 +104,24 @@ pub fn encode(mut message: NetlinkMessage<RouteNetlinkMessage>) -> Vec<u8> {
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FREE, PINNED, Record};
+
+    #[test]
+    fn a_record_is_left_when_nobody_holds_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("record");
+        let path = path.to_str().expect("letters");
+        assert!(!Record::is_left(path), "there is none");
+        let record = Record::open(path).expect("ours");
+        assert!(!Record::is_left(path), "a stream holds it");
+        record.mark(PINNED).expect("ours");
+        drop(record);
+        assert!(!Record::is_left(path), "attached");
+        Record::open(path).expect("ours").mark(FREE).expect("ours");
+        assert!(Record::is_left(path));
+    }
 }

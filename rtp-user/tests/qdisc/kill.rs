@@ -43,6 +43,8 @@ fn the_next_stream_puts_back_what_a_killed_one_left() {
         kill_with_guardians(streaming(&net, 5004, &["--qdisc", "fq"]));
         assert!(root_of(&net, "va").starts_with("qdisc fq 6b72: "), "left behind");
         assert_eq!(records(&net), 1);
+        let doctor = net.krtp.run(&net.a, &["doctor"]);
+        assert!(doctor.stdout.contains("the qdisc of va"), "{doctor:?}");
         let path = sample_path();
         let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--pace", "none"];
         net.stream(&[&arguments[..], options, &["--engine", "kernel"]].concat()).well();
