@@ -85,13 +85,15 @@ pub struct Cold {
 /// One turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {
-    /// Share of its time that the sender spent asleep in calls: it waited for the disk. That it was waiting for its
+    /// Share of its time that the sender busy asleep in calls: it waited for the disk. That it was waiting for its
     /// processor only does not count.
     pub blocked: f64,
     /// Of all batches one of 100 was handed over later than this, milliseconds. Zero where it is not paced.
     pub late: f64,
     /// The latest, milliseconds.
     pub latest: f64,
+    /// Nanoseconds of its CPU time for each packet.
+    pub cpu: f64,
     /// Million octets of payload per second.
     pub speed: f64,
 }
@@ -109,6 +111,7 @@ impl Cold {
                 "blocked_share": self.spread(which, |turn| turn.blocked),
                 "late_p99_ms": self.spread(which, |turn| turn.late),
                 "latest_ms": self.spread(which, |turn| turn.latest),
+                "ns_per_packet": self.spread(which, |turn| turn.cpu),
                 "megabytes_per_second": self.spread(which, |turn| turn.speed),
             })
         };
@@ -211,11 +214,11 @@ impl Stage {
         // Nanoseconds from batch to batch of all flows together.
         let step = case.rate.map_or(0, |rate| batch * PAYLOAD as u64 * 8 * 1_000 / rate / flows);
         let batches = (case.packets / case.batch * case.flows) as u64;
-        let (begin, mut blocked, mut late) = (now(), 0, Vec::new());
+        let (begin, mut blocked, mut busy, mut late) = (now(), 0, 0, Vec::new());
         let mut counted = begin;
         for turn in 0..batches {
             if turn == batches / UNCOUNTED {
-                (counted, blocked) = (now(), 0);
+                (counted, blocked, busy) = (now(), 0, 0);
                 late.clear();
             }
             let due = begin + turn * step;
@@ -229,6 +232,7 @@ impl Stage {
                 .context(case.title)?;
             let ended = now();
             let worked = cpu::of_this_thread()?.saturating_sub(worked).as_nanos() as u64;
+            busy += worked;
             if cpu::sleeps_of_this_thread()? > slept {
                 blocked += (ended - called).saturating_sub(worked);
             }
@@ -242,6 +246,7 @@ impl Stage {
             blocked: blocked as f64 / time,
             late: milliseconds(late[late.len() * 99 / 100]),
             latest: milliseconds(late[late.len() - 1]),
+            cpu: busy as f64 / (late.len() * case.batch) as f64,
             speed: sent as f64 * 1e3 / time,
         })
     }

@@ -159,18 +159,17 @@ impl Report {
         if self.cold.is_empty() {
             return;
         }
-        let mut line = |title: &str, cells: [String; 4]| write_line(text, title, 40, &cells, 10);
-        line("kernel engine, file on disk", ["waits", "99 % by", "latest", "MB/s"].map(Into::into));
+        let mut line = |title: &str, cells: [String; 4]| write_line(text, title, 36, &cells, 11);
+        line("kernel engine, file on disk", ["waits", "ns/packet", "latest", "MB/s"].map(Into::into));
         for cold in &self.cold {
             for (which, how) in ["read ahead", "on demand"].into_iter().enumerate() {
                 let median = |of| cold.spread(which, of).median;
-                let late = |of| format!("{:.2} ms", median(of));
                 line(
                     &format!("{}, {how}", cold.title),
                     [
                         format!("{:.2} %", median(|turn| turn.blocked) * 100.0),
-                        late(|turn| turn.late),
-                        late(|turn| turn.latest),
+                        format!("{:.0}", median(|turn| turn.cpu)),
+                        format!("{:.2} ms", median(|turn| turn.latest)),
                         format!("{:.0}", median(|turn| turn.speed)),
                     ],
                 );
@@ -235,7 +234,7 @@ mod tests {
             title: "prepared, offload, an interface each".into(),
             rounds: vec![Round { one: 12_345_678.0, by_time: 1.9, by_cpu: 1.95 }],
         };
-        let turn = Turn { blocked: 0.987, late: 12_345.67, latest: 99_999.99, speed: 1_234.0 };
+        let turn = Turn { blocked: 0.987, late: 12_345.67, latest: 9_999.99, cpu: 12_345.0, speed: 1_234.0 };
         let cold = Cold { key: "fifty", title: "50 flows, 20 Mb/s each", rounds: vec![[turn; 2]] };
         let conditions = Conditions {
             kernel: "6.18.44-some-rather-long-name-amd64".into(),
