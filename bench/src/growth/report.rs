@@ -137,7 +137,7 @@ impl Report {
         if self.cores.is_empty() {
             return;
         }
-        let mut line = |title: &str, cells: [String; 5]| write_line(text, title, 35, &cells, 9);
+        let mut line = |title: &str, cells: [String; 5]| write_line(text, title, 40, &cells, 8);
         line(
             "two cores by one, packets a second",
             ["one, /s", "by time", "low", "high", "by CPU"].map(Into::into),
