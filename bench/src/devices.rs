@@ -163,18 +163,29 @@ impl Namespace {
         Ok((Target { listens: true, ..target }, peer))
     }
 
-    /// The same, with all packets in one queue. By itself a veth queues packets on the processor that sent them, and
-    /// what two of them sent one after the other may come the other way round: fq's timer lets go of a packet on one
-    /// processor, the sender of the next one on another.
+    /// A receiver on a second host, to which packets come in order ([`Self::in_order`]).
     pub fn ordered_receiver(&self) -> anyhow::Result<(Target, UdpSocket, FarEnd)> {
-        // NAPI's queue at the far end; merging UDP packets, what it is there for, needs a socket that asks for it.
-        let (target, (socket, far_end)) = self.beyond(|interface| {
-            offload(interface, "gro", "on")?;
+        let (target, (socket, far_end)) = self.in_order(|interface| {
             Ok((receiver_socket()?, FarEnd { namespace: this_namespace()?, interface: interface.to_owned() }))
+        })?;
+        Ok((target, socket, far_end))
+    }
+
+    /// As [`Self::beyond`], with all packets in one queue. By itself a veth queues packets on the processor that sent
+    /// them, and what two of them sent one after the other may come the other way round: fq's timer lets go of a packet
+    /// on one processor, the sender of the next one on another.
+    pub fn in_order<T: Send + 'static>(
+        &self,
+        there: impl FnOnce(&str) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<(Target, T)> {
+        let (target, made) = self.beyond(|interface| {
+            // NAPI's queue at the far end; merging UDP packets, what it is there for, needs a socket that asks for it.
+            offload(interface, "gro", "on")?;
+            there(interface)
         })?;
         // A UDP packet goes there only from an end that does not segment TCP (veth.c: veth_skb_is_eligible_for_gro).
         offload(&target.link.name, "tso", "off")?;
-        Ok((target, socket, far_end))
+        Ok((target, made))
     }
 
     /// A veth pair into a second namespace, and what `there` makes of its far end, given its name. What is made has to
@@ -270,6 +281,18 @@ impl FarEnd {
 /// That of the calling thread.
 fn this_namespace() -> anyhow::Result<File> {
     File::open("/proc/thread-self/ns/net").context("/proc/thread-self/ns/net")
+}
+
+/// Gives an interface a queue of so many packets. A veth hands over to a ring of 256 for its other end: behind a queue it
+/// waits while the ring is full (since Linux 6.16), without one it drops.
+pub fn queue(interface: &str, packets: u32) -> anyhow::Result<()> {
+    let limit = packets.to_string();
+    let mut tc = Command::new("tc");
+    tc.args(["qdisc", "replace", "dev", interface, "root", "pfifo", "limit", &limit]);
+    let output = tc.output().context("cannot run tc (Debian package iproute2)")?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{interface} gets no queue: {}", error.trim());
+    Ok(())
 }
 
 /// Switches an offload of an interface in the calling thread's namespace.

@@ -3,7 +3,7 @@
 //! for each, fewer are measured and compared stream by stream.
 
 use crate::{
-    devices::Namespace,
+    devices::{self, Namespace},
     pacing::{cost, media},
     watcher::{DRAIN, Watcher},
 };
@@ -43,8 +43,11 @@ pub struct Options {
     directory: PathBuf,
 }
 
-/// The receiver of all streams: `krtp watch`, which costs the sender's processor next to nothing.
-const SINK: &[&str] = &["--drop", "--mode", "native"];
+/// The receiver of all streams: `krtp watch`. XDP would have a veth copy each packet on the sender's processor
+/// (`skb_pp_cow_data`, for headroom), which no sender pays for on a real interface.
+const SINK: &[&str] = &["--drop", "--mode", "tc"];
+/// Packets that may wait on the senders' interface.
+const QUEUE: u32 = 10_000;
 /// How near to its time a packet has to be, milliseconds.
 const NEAR: &str = "10";
 /// Of all packets, so many.
@@ -168,7 +171,8 @@ impl Way<'_> {
         let namespace = Namespace::enter_new()?;
         let binary = self.krtp.to_owned();
         let (target, watcher) =
-            namespace.beyond(move |interface| Watcher::start(&binary, interface, SINK))?;
+            namespace.in_order(move |interface| Watcher::start(&binary, interface, SINK))?;
+        devices::queue(&target.link.name, QUEUE)?;
         // Even ports, as RTP has them (RFC 3550 §11).
         let to = (0..flows).map(|flow| SocketAddr::new(target.destination.ip(), 10_000 + 2 * flow));
         let mut commands = commands(self, &to.collect::<Vec<_>>())?;
