@@ -50,7 +50,7 @@ const TIME_STAMPS: usize = 12;
 const LARGEST: usize = 32_767;
 /// How long the receiver may take for what is on its way.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often to look whether all has arrived.
+/// When to look for the second time whether all has arrived; the waits double.
 const GLANCE: Duration = Duration::from_micros(200);
 
 struct SendfileTcp {
@@ -96,10 +96,11 @@ impl Sender for SendfileTcp {
             ensure!(sent > 0, "sendfile took nothing");
             left -= sent;
         }
-        let begin = Instant::now();
+        let (begin, mut wait) = (Instant::now(), GLANCE);
         while self.outstanding()? > 0 {
             ensure!(begin.elapsed() < PATIENCE, "the receiver takes no more");
-            thread::sleep(GLANCE);
+            thread::sleep(wait);
+            wait *= 2;
         }
         self.packets += packets.len() as u64;
         Ok(())

@@ -118,13 +118,13 @@ impl KernelFlow {
     /// for the next hop's link-layer address.
     fn check_seen(&mut self, sent: u64) -> Result<(), SendError> {
         let destination = self.outlet.outline.destination;
-        let state = self.registration.read();
-        let seen = state.packets + state.drops.iter().sum::<u64>();
+        let passed = self.registration.with(|maps, slot| maps.flows.passed(slot));
+        let seen = passed.packets + passed.drops.iter().sum::<u64>();
         let fatal = |&reason: &Reason| {
-            state.drops[reason as usize] > 0 && !(reason == Reason::Note && self.was_silent)
+            passed.drops[reason as usize] > 0 && !(reason == Reason::Note && self.was_silent)
         };
         if let Some(reason) = Reason::ALL.into_iter().find(fatal) {
-            let packets = state.drops[reason as usize];
+            let packets = passed.drops[reason as usize];
             return Err(SendError::Dropped { destination, packets, reason: reason.words() });
         }
         if seen > self.number {
