@@ -2,14 +2,18 @@
 
 use super::is_refusal;
 use crate::{net::socket::FlowSocket, stop::Stop};
-use std::{fs::File, io, os::fd::AsRawFd};
+use std::{
+    fs::File,
+    io,
+    os::{fd::AsRawFd, unix::fs::FileExt},
+};
 
 /// What hands parts of files over, and how often it did.
 #[derive(Debug, Default)]
 pub(super) struct Hand {
-    /// Whether `sendfile` by itself would make a datagram of every page.
-    cork: bool,
-    /// Calls of `sendfile`.
+    /// Where `sendfile` cannot be had, what is read and sent instead.
+    buffer: Option<Vec<u8>>,
+    /// Calls of `sendfile`, or of `send` where it cannot be had.
     pub calls: u64,
     /// Times that the destination's host answered "port unreachable".
     pub refused: u64,
@@ -18,10 +22,11 @@ pub(super) struct Hand {
 impl Hand {
     /// One for `socket`.
     pub fn of(socket: &FlowSocket) -> Self {
-        // UDP over IPv6 had no `sendpage`: each page was sent by itself
-        // (since 6.5 `sendfile` sends through MSG_SPLICE_PAGES).
-        let cork = socket.destination().is_ipv6() && !crate::kernel::splices_pages();
-        Self { cork, ..Self::default() }
+        // UDP over IPv6 had no `sendpage`: `sendfile` copied, and sent each page by itself (since 6.5 it sends
+        // through MSG_SPLICE_PAGES). A cork would keep them together, but pulling it (`UDP_CORK`) hides errors:
+        // where a batch cannot be cut, it would be lost without a word.
+        let plain = socket.destination().is_ipv6() && !crate::kernel::splices_pages();
+        Self { buffer: plain.then(Vec::new), ..Self::default() }
     }
 
     /// Hands over `octets` of `file` as one batch or one datagram. `Ok(false)`:
@@ -34,13 +39,15 @@ impl Hand {
         octets: usize,
         stop: &Stop,
     ) -> io::Result<bool> {
-        if !self.cork {
+        let Some(mut buffer) = self.buffer.take() else {
             return self.send_file(socket, file, offset, octets, stop);
-        }
-        socket.set_cork(true)?;
-        let whole = self.send_file(socket, file, offset, octets, stop)?;
-        socket.set_cork(false)?;
-        Ok(whole)
+        };
+        buffer.resize(octets, 0);
+        let whole = file
+            .read_exact_at(&mut buffer, offset)
+            .and_then(|()| self.send(octets, stop, |_| socket.sock_ref().send(&buffer)));
+        self.buffer = Some(buffer);
+        whole
     }
 
     fn send_file(
@@ -51,27 +58,36 @@ impl Hand {
         octets: usize,
         stop: &Stop,
     ) -> io::Result<bool> {
-        let mut done = 0;
-        while done < octets {
+        let (to, from) = (socket.as_raw_fd(), file.as_raw_fd());
+        self.send(octets, stop, |done| {
             let mut position = (offset + done as u64).cast_signed();
-            let (to, from) = (socket.as_raw_fd(), file.as_raw_fd());
             // SAFETY: two open descriptors, and an offset that lives for the call.
             let sent = unsafe { libc::sendfile(to, from, &raw mut position, octets - done) };
+            usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+        })
+    }
+
+    /// Calls `call`, which says how many octets it sent behind those that are
+    /// done, until `octets` are.
+    fn send(
+        &mut self,
+        octets: usize,
+        stop: &Stop,
+        call: impl Fn(usize) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        let mut done = 0;
+        while done < octets {
             self.calls += 1;
-            match usize::try_from(sent) {
+            match call(done) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 // Short: the rest of the datagram is still open in the socket.
                 Ok(sent) => done += sent,
-                Err(_) => {
-                    let error = io::Error::last_os_error();
-                    if is_refusal(&error) {
-                        self.refused += 1;
-                    } else if !matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) {
-                        return Err(error);
-                    } else if stop.is_set() {
-                        return Ok(false);
-                    }
+                Err(error) if is_refusal(&error) => self.refused += 1,
+                Err(error) if !matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => {
+                    return Err(error);
                 }
+                Err(_) if stop.is_set() => return Ok(false),
+                Err(_) => {}
             }
         }
         Ok(true)

@@ -170,11 +170,6 @@ impl FlowSocket {
         option_set(self.socket.as_fd(), libc::IPPROTO_UDP, libc::UDP_SEGMENT, &c_int::from(octets))
     }
 
-    /// Holds back what is sent until it is let go as one datagram (`UDP_CORK`).
-    pub fn set_cork(&self, on: bool) -> io::Result<()> {
-        option_set(self.socket.as_fd(), libc::IPPROTO_UDP, libc::UDP_CORK, &c_int::from(on))
-    }
-
     /// Takes a send buffer of `octets`, beyond the system's limit
     /// (`SO_SNDBUFFORCE`, `CAP_NET_ADMIN`).
     pub fn force_send_buffer(&self, octets: u32) -> io::Result<()> {
