@@ -60,6 +60,9 @@ impl Stop {
     /// Sleeps until `deadline` (`CLOCK_MONOTONIC`, ns), or until the end is asked
     /// for: then `false`.
     pub fn sleep_until(&self, deadline: u64) -> bool {
+        if now() >= deadline {
+            return !self.is_set();
+        }
         let mut guard = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.is_set() {
             let left = Duration::from_nanos(deadline.saturating_sub(now()));

@@ -1,7 +1,10 @@
 //! What every flow has: a socket to leave through, and what stays the same of it.
 
 use super::{Checksum, SendError, Setting};
-use crate::net::socket::{FlowSocket, overhead};
+use crate::{
+    monotonic::{Seldom, now},
+    net::socket::{FlowSocket, overhead},
+};
 use rtp_common::header::LEN as HEADER;
 use std::{io, net::SocketAddr};
 
@@ -30,6 +33,7 @@ pub(super) struct Outlet {
     pub outline: Outline,
     /// Whether batches are cut behind the socket; if not, datagrams go one by one.
     pub cuts: bool,
+    mtu: Seldom,
 }
 
 impl Outlet {
@@ -61,7 +65,12 @@ impl Outlet {
     fn new(socket: FlowSocket, setting: Setting, octets: usize, cuts: bool) -> Self {
         let max_batch = (MAX_BATCH_OCTETS / octets).clamp(1, MAX_BATCH_SEGMENTS);
         let (destination, source) = (socket.destination(), socket.source());
-        Self { socket, outline: Outline { destination, source, setting, max_batch }, cuts }
+        Self {
+            socket,
+            outline: Outline { destination, source, setting, max_batch },
+            cuts,
+            mtu: Seldom::default(),
+        }
     }
 
     /// What its headers say.
@@ -77,9 +86,12 @@ impl Outlet {
         cannot
     }
 
-    /// Sees to it that a packet fits the path: the kernel counts without the RTP
+    /// Sees to it, now and then, that a packet fits the path: the kernel counts without the RTP
     /// header that the program adds.
-    pub fn check_mtu(&self) -> Result<(), SendError> {
+    pub fn check_mtu(&mut self) -> Result<(), SendError> {
+        if !self.mtu.is_due(now()) {
+            return Ok(());
+        }
         let Outline { destination, setting, .. } = &self.outline;
         let needed = setting.payload + overhead(destination.is_ipv6());
         let error = |source| SendError::of(*destination, setting, None, source);

@@ -13,6 +13,7 @@ use super::{
     prepared::{Copy, CopyError},
     scan::Scan,
 };
+use crate::monotonic::{Seldom, now};
 use ahead::{Front, Reader};
 use rtp_common::checksum::payload_sum;
 use std::{
@@ -87,6 +88,7 @@ pub struct Source {
     sums: Vec<u16>,
     window: Option<Window>,
     buffer: Vec<u8>,
+    looked: Seldom,
     /// What it is, if it is a prepared file. All octets that are spoken of are the source's then.
     copy: Option<Arc<Copy>>,
 }
@@ -118,6 +120,7 @@ impl Source {
             sums: Vec::new(),
             window: None,
             buffer: Vec::new(),
+            looked: Seldom::default(),
             copy: None,
         };
         source.take_index();
@@ -140,10 +143,13 @@ impl Source {
     }
 
     /// Makes ready for `batch`, once for all flows: takes its sums where they
-    /// are not known, and finds out whether the file is still the one that was
-    /// indexed.
+    /// are not known, and looks, now and then, whether the file is still the one
+    /// that was indexed. What was sent since it was not is known when [`Self::check`]
+    /// is called at the end.
     pub fn prepare(&mut self, batch: &Batch) -> Result<(), SourceError> {
-        self.check()?;
+        if self.looked.is_due(now()) {
+            self.check()?;
+        }
         let at = self.copy.as_ref().map_or(batch.offset, |copy| copy.place(batch).start);
         self.front.advance(&self.reader, &self.file, at, self.identity.size);
         if let Some(copy) = &self.copy {
@@ -308,7 +314,7 @@ impl Source {
     }
 
     /// Sees to it that the file is still the one that is indexed.
-    fn check(&self) -> Result<(), SourceError> {
+    pub fn check(&self) -> Result<(), SourceError> {
         let now = Identity::of(&self.file).map_err(|source| self.read_error(source))?;
         // A new name or mode changes the inode only (ctime), not the octets.
         if (now.size, now.modified) == (self.identity.size, self.identity.modified) {

@@ -63,6 +63,11 @@ impl Course {
         (self.row[self.item].source(), &self.pieces)
     }
 
+    /// Sees to it that no file of the row has changed.
+    pub fn check(&mut self) -> Result<(), SendError> {
+        self.row.iter_mut().try_for_each(|item| Ok(item.source().check()?))
+    }
+
     /// Payload octets of all plays; none if they never end.
     pub fn octets(&self) -> Option<u64> {
         let once: u64 = self.row.iter().map(Item::octets).sum();

@@ -226,7 +226,7 @@ impl Player {
                 }
                 Err(error) => {
                     // A file that was cut short in the meantime is the reason, whatever the call said.
-                    source.prepare(batch)?;
+                    source.check()?;
                     return Err(error);
                 }
             }
@@ -235,6 +235,11 @@ impl Player {
         self.octets += batch.octets as u64;
         self.course.pass(batch);
         Ok(true)
+    }
+
+    /// Sees to it that all that was sent is what was indexed: files are looked at now and then only.
+    pub fn check(&mut self) -> Result<(), SendError> {
+        self.course.check()
     }
 
     /// Shows how late it is to whoever looks at the flows.

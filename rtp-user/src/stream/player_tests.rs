@@ -82,7 +82,7 @@ impl Flow for Noting {
 struct Bench {
     player: Player,
     sent: Arc<Mutex<Vec<Sent>>>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// One packet each millisecond.
@@ -126,7 +126,7 @@ fn bench(files: &[Clock], plays: Option<u64>, pacing: Pacing, on_late: OnLate) -
     let manner = Manner { plays, pacing, on_late, max_late: 100 * MS, timestamp: 1000, marks: true };
     let mut player = Player::new(vec![Box::new(flow)], row, manner);
     player.start(START);
-    Bench { player, sent, _directory: directory }
+    Bench { player, sent, directory }
 }
 
 impl Bench {
@@ -290,4 +290,15 @@ fn a_little_lateness_is_made_up_for() {
         let lateness = bench.player.lateness();
         assert!(lateness.late > 0 && lateness.underruns > 0, "{pacing:?}: {lateness:?}");
     }
+}
+
+/// Files are looked at now and then only: the last look is at the end.
+#[test]
+fn a_file_that_changes_just_before_the_end_is_found_then() {
+    let mut bench = bench(&[steady(10), steady(10)], Some(1), Pacing::None, OnLate::Shift);
+    assert_eq!(bench.play().len(), 20);
+    bench.player.check().expect("as they were");
+    fs::write(bench.directory.path().join("0"), [1; 10]).expect("ours");
+    let error = bench.player.check().expect_err("the first has changed").to_string();
+    assert!(error.contains("changed while it was being sent"), "{error}");
 }

@@ -176,6 +176,7 @@ impl Sender {
     fn end(&mut self, place: usize, stopped: bool, error: Option<SendError>) {
         self.tell_now(place);
         let Stream { number, player, begun, .. } = &mut self.streams[place];
+        let error = error.or_else(|| player.check().err());
         self.outcomes.push(Outcome {
             stream: *number,
             totals: player.flows().iter().map(|flow| flow.totals()).collect(),
