@@ -15,9 +15,12 @@ const LEAD: u64 = 20_000_000;
 /// What is handed over ahead is handed over in turns of this part of it, all
 /// streams together.
 const GRID: u64 = 8;
-/// Where packets leave as they are sent, wake-ups are rounded down to this many
-/// nanoseconds, so that streams wake together.
-const TICK: u64 = 1_000_000;
+/// Where packets leave as they are sent, wake-ups are rounded to multiples of
+/// this many nanoseconds at most, so that streams wake together. A power of two.
+const TICK: u64 = 1 << 21;
+/// And to no more than this part of the time that a burst stands for: one must
+/// not catch up with the next.
+const SHARE: u64 = 4;
 
 /// What a stream wants after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +146,7 @@ impl Player {
             let batch = self.course.gather(packets.min(self.max_batch), first + span)?;
             let last = self.course.due_of(batch.packets - 1);
             let due = first + (last - first) / 2;
-            let wake = due / TICK * TICK;
+            let wake = rounded(due, self.course.gap().saturating_mul(batch.packets as u64));
             if wake > now {
                 return Ok(Turn::At(wake));
             }
@@ -248,6 +251,13 @@ impl Player {
             flow.show(&self.lateness);
         }
     }
+}
+
+/// When to wake for a burst that is due at `due` and stands for `lasts`, nanoseconds. The grids of long
+/// bursts are part of those of short ones.
+fn rounded(due: u64, lasts: u64) -> u64 {
+    let tick = TICK.min(1 << (lasts / SHARE).max(1).ilog2());
+    (due + tick / 2) / tick * tick
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use super::{Manner, Player, Turn};
+use super::{Manner, Player, TICK, Turn};
 use crate::{
     engine::{Checksum, Flow, Outline, SendError, Setting, Totals},
     media::{
@@ -207,10 +207,14 @@ fn no_more_wait_in_the_qdisc_than_it_takes() {
 fn bursts_are_short_and_leave_in_their_middle() {
     for (packets, span, expected) in [(7, 10 * MS, 7), (7, 2 * MS, 3), (1, 10 * MS, 1), (100, 10 * MS, 11)] {
         let mut bench = bench(&[steady(1000)], Some(1), Pacing::Bursts { packets, span }, OnLate::Fail);
-        for (turn, sent) in bench.play() {
+        let all = bench.play();
+        for (turn, sent) in &all {
             assert!(sent.together <= expected, "{sent:?} of {packets} within {span} ns");
-            let off = sent.departure.abs_diff(turn);
-            assert!(off <= span / 2 + MS, "{sent:?} in the turn at {turn}");
+            let off = sent.departure.abs_diff(*turn);
+            assert!(off <= span / 2 + TICK / 2, "{sent:?} in the turn at {turn}");
+        }
+        for turn in all.chunk_by(|one, next| one.0 == next.0) {
+            assert!(turn.len() <= expected, "two bursts in the turn at {}", turn[0].0);
         }
     }
 }
