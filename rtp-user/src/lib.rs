@@ -1,6 +1,7 @@
 //! krtp streams media files as RTP with the kernel doing the per-packet work.
 
 pub mod cli;
+mod course;
 pub mod doctor;
 pub mod engine;
 pub mod flows;

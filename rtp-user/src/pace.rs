@@ -4,6 +4,17 @@
 /// A packet that is handed over later than this after it was due is late,
 /// nanoseconds.
 pub const LATE: u64 = 10_000_000;
+/// How fast to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As the media's own clock says: PCRs, or samples.
+    Pcr,
+    /// As fast as the interface takes it.
+    None,
+    /// Payload bits per second.
+    Bits(u64),
+}
+
 /// When packets leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pacing {

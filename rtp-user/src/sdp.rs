@@ -1,6 +1,6 @@
 //! The file that tells a player where and how to receive (SDP, RFC 8866).
 
-use crate::media::{Encoding, pcm::milliseconds};
+use crate::media::{Encoding, format::milliseconds};
 use std::{
     fmt::{self, Write as _},
     net::{IpAddr, SocketAddr},

@@ -1,13 +1,12 @@
 //! `lint`: formatting and clippy, warnings denied, for both toolchains.
 
 use crate::{
-    build_ebpf, places,
+    build_ebpf,
     process::{self, cargo},
     setup::{self, Group},
     toolchain::{self, Toolchain},
 };
-use anyhow::{Context, Result};
-use std::process::{Command, Stdio};
+use anyhow::Result;
 
 const DENY: &[&str] = &["--", "--deny", "warnings"];
 
@@ -23,20 +22,4 @@ pub fn run() -> Result<()> {
     process::run(object.args(DENY))?;
     println!("lint: nothing to say");
     Ok(())
-}
-
-/// rustfmt and clippy of rustup's toolchain, which a minimal profile lacks.
-pub fn ensure_components() -> Result<()> {
-    let there = |name: &str| {
-        let mut ask = cargo();
-        ask.args([name, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
-        ask.status().is_ok_and(|status| status.success())
-    };
-    if there("fmt") && there("clippy") {
-        return Ok(());
-    }
-    let rustup =
-        places::on_path("rustup").context("rustfmt and clippy are missing, and there is no rustup")?;
-    println!("setup: rustup adds rustfmt and clippy");
-    process::run(Command::new(rustup).args(["component", "add", "rustfmt", "clippy"]))
 }

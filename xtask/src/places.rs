@@ -33,3 +33,18 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 pub fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
+
+/// A path as one word of the shell's.
+pub fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_path_stays_one_word() {
+        assert_eq!(quoted("/a b/it's".as_ref()), r"'/a b/it'\''s'");
+    }
+}

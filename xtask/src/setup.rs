@@ -1,9 +1,8 @@
 //! `setup`: what the other commands need, installed once.
 
 use crate::{
-    lint,
     packages::{self, Need},
-    toolchain::Toolchain,
+    toolchain::{self, Toolchain},
 };
 use anyhow::Result;
 
@@ -107,7 +106,7 @@ pub fn ensure(groups: &[Group]) -> Result<()> {
             }
             Group::Lint => {
                 packages::ensure("lint", LINT)?;
-                lint::ensure_components()?;
+                toolchain::ensure_components()?;
             }
             Group::Test => packages::ensure("test", TEST)?,
             Group::Kernels => packages::ensure("kernels", KERNELS)?,

@@ -1,11 +1,15 @@
-//! The toolchain that builds the object: Debian's rustc and cargo, LLVM's tools, bpf-linker.
+//! The toolchain that builds the object: Debian's rustc and cargo, LLVM's tools, bpf-linker; and what lint needs of
+//! rustup's.
 
-use crate::{places, process};
+use crate::{
+    places,
+    process::{self, cargo},
+};
 use anyhow::{Context, Result, bail};
 use std::{
     env, fmt, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// Debian's compiler. A rustup toolchain will not do: the object has to be the same for everyone, byte for byte.
@@ -61,6 +65,22 @@ impl fmt::Display for Toolchain {
     }
 }
 
+/// rustfmt and clippy of rustup's toolchain, which a minimal profile lacks.
+pub fn ensure_components() -> Result<()> {
+    let there = |name: &str| {
+        let mut ask = cargo();
+        ask.args([name, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+        ask.status().is_ok_and(|status| status.success())
+    };
+    if there("fmt") && there("clippy") {
+        return Ok(());
+    }
+    let rustup =
+        places::on_path("rustup").context("rustfmt and clippy are missing, and there is no rustup")?;
+    println!("setup: rustup adds rustfmt and clippy");
+    process::run(Command::new(rustup).args(["component", "add", "rustfmt", "clippy"]))
+}
+
 fn field<'a>(text: &'a str, name: &str) -> Result<&'a str> {
     let value = text.lines().find_map(|line| line.strip_prefix(name));
     value.with_context(|| format!("`{RUSTC} -vV` does not say {name:?}"))
@@ -79,7 +99,7 @@ fn linker_directory() -> Result<PathBuf> {
         return Ok(found);
     }
     println!("setup: building {LINKER} {LINKER_VERSION} into {}; once, about a minute", places::shown(&bin));
-    let mut install = process::cargo();
+    let mut install = cargo();
     install.args([
         "install",
         LINKER,

@@ -1,6 +1,6 @@
 //! The cost of a packet against the packets of a batch.
 
-use super::{Engine, WAYS, report::Series};
+use super::{Engine, WAYS, series::Series};
 use crate::{
     check,
     devices::{Namespace, UNLIMITED},

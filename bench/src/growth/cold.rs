@@ -1,7 +1,10 @@
 //! Files that are not in memory: how long a sender waits for the disk, and how late packets leave, with krtp's thread
 //! that reads ahead of the streams and without.
 
-use super::{KERNEL, crowd::Means, flows};
+use super::{
+    KERNEL,
+    crowd::{self, Means},
+};
 use crate::{
     cpu,
     devices::{Namespace, Target},
@@ -142,7 +145,7 @@ pub fn measure(cpus: &[usize], rounds: u32, scale: usize) -> anyhow::Result<Vec<
     let mut block = Vec::new();
     File::open("/dev/urandom").and_then(|random| random.take(BLOCK as u64).read_to_end(&mut block))?;
     let small = Media::on_disk(&env::temp_dir(), 4 << 20, &block)?;
-    flows::check(KERNEL, &Means::Kernel, &small, 1)?;
+    crowd::check(KERNEL, &Means::Kernel, &small, 1)?;
     // The threads that read ahead may be on any processor.
     cpu::stay_on_any(cpus)?;
     let libraries = [Library::new(None), Library::without_reading_ahead(None)];

@@ -1,6 +1,9 @@
 //! Packets per second of two processor cores against one, a sender thread on each.
 
-use super::{Way, crowd::Means, flows};
+use super::{
+    Way,
+    crowd::{self, Means},
+};
 use crate::{
     cpu,
     devices::{Namespace, Target, UNLIMITED},
@@ -134,7 +137,7 @@ pub fn measure(media: &Media, ways: &[Way], cpus: &[usize], rounds: u32) -> anyh
     };
     let means = ways.iter().map(|way| Means::of(way.engine, media)).collect::<Result<Vec<_>, _>>()?;
     for (&way, means) in ways.iter().zip(&means) {
-        flows::check(way, means, media, CORES)?;
+        crowd::check(way, means, media, CORES)?;
     }
     let namespace = Namespace::enter_new()?;
     let mut numbers = 1..;

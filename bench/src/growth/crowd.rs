@@ -1,11 +1,13 @@
 //! Many flows of one engine to one destination.
 
-use super::Engine;
+use super::{Engine, Way};
 use crate::{
-    devices::{Namespace, Target},
+    check,
+    devices::{Namespace, Target, UNLIMITED},
     media::Media,
     rows::{Sender, krtp_user, krtpsendfile, means::flow::send_batch, prepared},
 };
+use anyhow::Context;
 use krtp::{
     engine::Flow,
     kernel::attach::Attachment,
@@ -17,6 +19,9 @@ use std::{
     rc::Rc,
     sync::{Arc, PoisonError},
 };
+
+/// Packets that a flow sends to the checking receiver.
+const CHECKED: usize = 120;
 
 /// What the flows of one engine have in common.
 pub enum Means {
@@ -147,4 +152,20 @@ impl Sender for Speakers {
         }
         Ok(())
     }
+}
+
+/// The first, the last and one in the middle of `count` flows send to a receiver that looks at every octet.
+pub fn check(way: Way, means: &Means, media: &Media, count: usize) -> anyhow::Result<()> {
+    let namespace = Namespace::enter_new()?;
+    let (target, peer) = namespace.peer(UNLIMITED)?;
+    eprintln!("krtp-bench: {count} flows, {}: do they deliver? …", way.title());
+    let crowd = Rc::new(RefCell::new(Crowd::open(means, &namespace, &target, media, count)?));
+    let mut flows = vec![0, count / 2, count - 1];
+    flows.dedup();
+    for flow in flows {
+        let mut one = Speakers { crowd: Rc::clone(&crowd), who: Who::One(flow) };
+        check::datagrams(&mut one, &peer, media, 0..CHECKED, true)
+            .with_context(|| format!("flow {flow} of {count}, {}", way.title()))?;
+    }
+    Ok(())
 }

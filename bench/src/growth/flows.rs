@@ -2,13 +2,12 @@
 
 use super::{
     Way,
-    crowd::{Crowd, Means, Speakers, Who},
+    crowd::{self, Crowd, Means, Speakers, Who},
     memory::{Memory, Now},
-    report::Series,
+    series::Series,
 };
 use crate::{
-    check,
-    devices::{Namespace, UNLIMITED},
+    devices::Namespace,
     lane::{self, Lane},
     media::Media,
 };
@@ -21,8 +20,6 @@ use std::{cell::RefCell, rc::Rc};
 pub const COUNTS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
 /// Flows that are opened for their memory, each with a file.
 const REMEMBERED: usize = 4_000;
-/// Packets that a flow sends to the checking receiver.
-const CHECKED: usize = 120;
 
 /// Who sends, each by its name in JSON and in tables.
 const SPEAKERS: [(&str, &str, Who); 2] =
@@ -43,29 +40,13 @@ pub fn measure(media: &Media, ways: &[Way], rounds: u32) -> anyhow::Result<(Vec<
 pub fn series_of(way: Way, media: &Media, rounds: u32) -> anyhow::Result<[Series; 2]> {
     raise_limit()?;
     let means = Means::of(way.engine, media)?;
-    check(way, &means, media, COUNTS[COUNTS.len() - 1])?;
+    crowd::check(way, &means, media, COUNTS[COUNTS.len() - 1])?;
     measure_one(way, &means, media, rounds)
 }
 
 fn raise_limit() -> anyhow::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("room for open files")
-}
-
-/// The first, the last and one in the middle of `count` flows send to a receiver that looks at every octet.
-pub fn check(way: Way, means: &Means, media: &Media, count: usize) -> anyhow::Result<()> {
-    let namespace = Namespace::enter_new()?;
-    let (target, peer) = namespace.peer(UNLIMITED)?;
-    eprintln!("krtp-bench: {count} flows, {}: do they deliver? …", way.title());
-    let crowd = Rc::new(RefCell::new(Crowd::open(means, &namespace, &target, media, count)?));
-    let mut flows = vec![0, count / 2, count - 1];
-    flows.dedup();
-    for flow in flows {
-        let mut one = Speakers { crowd: Rc::clone(&crowd), who: Who::One(flow) };
-        check::datagrams(&mut one, &peer, media, 0..CHECKED, true)
-            .with_context(|| format!("flow {flow} of {count}, {}", way.title()))?;
-    }
-    Ok(())
 }
 
 /// Opens flows with a file each, as `krtp stream` does, and lets each send.

@@ -7,6 +7,7 @@ mod crowd;
 mod flows;
 mod memory;
 mod report;
+mod series;
 
 use crate::{
     cpu,

@@ -1,9 +1,9 @@
 //! Copies of the payload: what rows claim, what perf saw, what the kernel says.
 
 use super::{
+    cells::{GROUPS, name, percent},
     figures::{thousands, three},
     model::{Results, Row, Series},
-    tables::{GROUPS, name, percent},
 };
 use crate::{
     paths::verdict::{Copying, Evidence, Known, Memcpy, Verdict, judge},

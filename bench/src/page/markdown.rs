@@ -1,11 +1,11 @@
 //! The table for a page of documentation.
 
 use super::{
+    cells::GROUPS,
     copies,
     figures::{REFERENCE, gigabits, noise, per_gigabyte, thousands, three},
     model::Row,
     read,
-    tables::GROUPS,
 };
 use crate::{rows::APART, stats::Spread};
 use serde_json::Value;

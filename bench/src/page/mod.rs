@@ -1,5 +1,6 @@
 //! What was measured as one page of HTML that needs nothing beside it, and as a table for Markdown.
 
+mod cells;
 mod charts;
 pub mod command;
 mod copies;

@@ -1,6 +1,6 @@
 //! `bench peers`' results as a page and as a table for Markdown.
 
-use super::{figures::three, framed, machine_line, model::Machine, tables::spread};
+use super::{cells::spread, figures::three, framed, machine_line, model::Machine};
 use crate::stats::{Spread, ratios};
 use anyhow::Context;
 use maud::{Markup, html};

@@ -1,12 +1,13 @@
 //! The page from top to bottom.
 
 use super::{
+    cells::{GROUPS, percent, spread},
     charts, copies,
     figures::{gigabits, thousands, three},
     machine_line,
     model::{Results, Row},
     paper::{CLAIMS, Reduction},
-    tables::{self, GROUPS, percent, spread},
+    tables,
 };
 use maud::{Markup, html};
 

@@ -18,9 +18,9 @@ use krtp::{
         library::Library,
         prepared::{Copy, format::Numbers},
     },
+    pace::Pace,
     prepare::Original,
     stop::Stop,
-    stream::Pace,
 };
 use rtp_common::header::LEN;
 use std::{os::fd::AsRawFd, path::PathBuf, sync::Arc};

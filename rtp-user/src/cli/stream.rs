@@ -11,9 +11,9 @@ use super::{
 use crate::{
     engine::Checksum,
     net::qdisc::Kind,
-    pace::OnLate,
+    pace::{OnLate, Pace},
     prepare::CACHE_SIZE,
-    stream::{EngineChoice, Options, Pace},
+    stream::{EngineChoice, Options},
 };
 use anyhow::{Context, Result, bail, ensure};
 use bytesize::ByteSize;

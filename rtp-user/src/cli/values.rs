@@ -1,6 +1,6 @@
 //! What stands behind an option, read.
 
-use crate::{net::qdisc::Kind, stream::Pace};
+use crate::{net::qdisc::Kind, pace::Pace};
 use anyhow::{Result, ensure};
 use std::{
     net::{IpAddr, SocketAddr},

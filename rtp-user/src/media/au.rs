@@ -2,8 +2,8 @@
 //! as RTP has them.
 
 use super::{
-    error::BadSound,
-    pcm::{Coding, Fields, Format, Order, Sound},
+    fields::Fields,
+    format::{BadSound, Coding, Format, Order, Sound},
 };
 
 /// Octets of the header's fixed part.

@@ -1,7 +1,7 @@
 //! Little-endian samples in RTP's byte order: a copy of the samples, made once
 //! at the start, from which the kernel then sends as from any file.
 
-use super::pcm::Coding;
+use super::format::Coding;
 use std::{
     fs::{DirBuilder, File},
     io::{self, Write as _},

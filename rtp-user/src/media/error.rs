@@ -1,11 +1,12 @@
 //! Why a media file cannot be played: one line each, with the file and the remedy.
 
 use super::{
-    pcm::{Format, milliseconds},
+    format::{BadSound, Format, milliseconds},
     plan::PlanError,
+    shown::{Quoted, Shown},
 };
 use std::{
-    fmt::{self, Display, Formatter, Write as _},
+    fmt::{self, Display, Formatter},
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -278,103 +279,5 @@ impl Display for Listed<'_> {
             write!(f, "{before}{number}")?;
         }
         Ok(())
-    }
-}
-
-/// Why the audio in a file cannot be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadSound {
-    /// A header that cannot be understood: what is wrong with it.
-    Header(&'static str),
-    /// Samples that RTP has no name for, or krtp does not send.
-    Unsupported(String),
-    /// The file ends before its samples do.
-    Cut {
-        /// Octets of samples that the header promises.
-        promised: u64,
-        /// Octets that there are.
-        held: u64,
-    },
-    /// No sample in it.
-    Silence,
-}
-
-impl BadSound {
-    /// What the user can do about it.
-    fn remedy(&self, path: &Path) -> String {
-        let path = Quoted(path);
-        match self {
-            Self::Header(_) => format!("rewrite it with `ffmpeg -i {path} NEW.wav`"),
-            Self::Unsupported(_) => {
-                format!("convert it with `ffmpeg -i {path} -c:a pcm_s24le NEW.wav` (pcm_s16le for 16 bits)")
-            }
-            Self::Cut { .. } => format!("keep what there is with `ffmpeg -i {path} -c copy NEW.wav`"),
-            Self::Silence => "name a file with content".into(),
-        }
-    }
-}
-
-impl Display for BadSound {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Header(wrong) => write!(f, "the audio header is no good: {wrong}"),
-            Self::Unsupported(what) => {
-                write!(f, "{what} cannot be sent, only 16 and 24 bits, A-law and µ-law")
-            }
-            Self::Cut { promised, held } => {
-                write!(f, "truncated: {promised} octets of samples are promised, {held} are there")
-            }
-            Self::Silence => f.write_str("there is no sample in it"),
-        }
-    }
-}
-
-/// A path in a message: on one line, and nothing in it speaks to the terminal.
-pub(super) struct Shown<'a>(pub &'a Path);
-
-impl Display for Shown<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for c in self.0.to_string_lossy().chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
-        }
-        Ok(())
-    }
-}
-
-/// A path in a command that the user may copy to a shell.
-pub(super) struct Quoted<'a>(pub &'a Path);
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let shown = Shown(self.0).to_string();
-        let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
-        let option = if shown.starts_with('-') { "./" } else { "" };
-        if shown.chars().all(plain) {
-            write!(f, "{option}{shown}")
-        } else {
-            write!(f, "'{option}{}'", shown.replace('\'', r"'\''"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Quoted, Shown};
-    use std::path::Path;
-
-    #[test]
-    fn a_path_stays_on_its_line_and_in_its_word() {
-        let cases = [
-            ("plain", "dir/a-b_1.ts", "dir/a-b_1.ts", "dir/a-b_1.ts"),
-            ("space", "my film.ts", "my film.ts", "'my film.ts'"),
-            ("quote", "it's.ts", "it's.ts", r"'it'\''s.ts'"),
-            ("like an option", "-f.ts", "-f.ts", "./-f.ts"),
-            ("line end and escape", "a\n\x1b[31m.ts", r"a\n\u{1b}[31m.ts", r"'a\n\u{1b}[31m.ts'"),
-            ("umlaut", "Übung.ts", "Übung.ts", "Übung.ts"),
-        ];
-        for (case, path, shown, quoted) in cases {
-            assert_eq!(Shown(Path::new(path)).to_string(), shown, "{case}");
-            assert_eq!(Quoted(Path::new(path)).to_string(), quoted, "{case}");
-        }
     }
 }

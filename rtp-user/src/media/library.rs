@@ -6,17 +6,19 @@ use super::{
     clock::Clock,
     index::{Index, IndexError, Key, user_cache_dir},
     making::Making,
+    pcr::HERTZ,
     plan::Plan,
     prepared::Copy,
-    source::{Source, Timing, ahead::Reader},
+    source::{Source, SourceError, Timing, ahead::Reader},
 };
+use crate::pace::Pace;
 use bytesize::ByteSize;
 use std::{
     collections::HashMap,
     env,
     fs::File,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -33,6 +35,28 @@ pub enum ClockWish {
         /// On this PID; the first programme's if none is named.
         pid: Option<u16>,
     },
+}
+
+impl ClockWish {
+    /// The clock of the file at `path`: what the pace says, or else what the file says.
+    pub fn of(pace: Pace, path: &Path, media: &Media) -> Result<Self, SourceError> {
+        if let Pace::Bits(bits) = pace {
+            let octets = media.octets.end - media.octets.start;
+            let ticks = u128::from(octets) * 8 * u128::from(HERTZ) / u128::from(bits);
+            let ticks = u64::try_from(ticks).ok().filter(|&ticks| ticks > 0);
+            let even = |ticks| Clock::even(HERTZ as u32, media.octets.start, media.octets.end, ticks);
+            let clock = ticks.and_then(even);
+            return clock.map(Self::Even).ok_or_else(|| SourceError::NoRate { bits, path: path.into() });
+        }
+        if let Some(clock) = &media.clock {
+            return Ok(Self::Even(clock.clone()));
+        }
+        match media.pcr {
+            Some(span) => Ok(Self::Pcr { pid: Some(span.pid) }),
+            None if pace == Pace::None => Ok(Self::None),
+            None => Err(SourceError::NoClock { path: path.into() }),
+        }
+    }
 }
 
 /// Where indexes are kept, and how many.

@@ -1,6 +1,6 @@
 //! Audio files, built field by field for tests.
 
-use super::pcm::Order;
+use super::format::Order;
 
 /// A `fmt ` chunk's body: tag, channels, rate, octets of a frame, bits of a sample.
 pub fn fmt(order: Order, tag: u16, channels: u16, rate: u32, block: u16, bits: u16) -> Vec<u8> {

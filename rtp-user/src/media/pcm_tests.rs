@@ -1,9 +1,10 @@
 use super::{
     super::{Encoding, Media, MediaError, open},
-    BadSound, Coding, Cut, Format, Order, Sound, Wish, milliseconds, raw,
+    Coding, Cut, Format, Order, Sound, Wish, raw,
 };
 use crate::media::{
     au,
+    format::{BadSound, milliseconds},
     pcm_files::{au_file, extensible, fmt, riff, wave},
     wav,
 };

@@ -5,9 +5,10 @@ use super::{
     clock::Clock,
     convert::{self, ConvertError},
     error::MediaError,
+    format::{Order, Sound},
     identity::Identity,
     index::user_cache_dir,
-    pcm::{Cut, Order, Sound},
+    pcm::Cut,
     plan::Plan,
 };
 use std::{fs::File, ops::Range, path::Path};

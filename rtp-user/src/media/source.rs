@@ -43,6 +43,14 @@ pub enum SourceError {
         /// Which.
         path: PathBuf,
     },
+    /// The rate that was asked for is none for its octets.
+    #[error("--pace {bits} is no rate for {path}")]
+    NoRate {
+        /// Bits per second.
+        bits: u64,
+        /// Which.
+        path: PathBuf,
+    },
     /// It cannot be read.
     #[error("{path}: {source}")]
     Read {

@@ -5,8 +5,8 @@
 //! 4 GiB (EBU Tech 3306, ITU-R BS.2088).
 
 use super::{
-    error::BadSound,
-    pcm::{Coding, Fields, Format, Order, Sound},
+    fields::Fields,
+    format::{BadSound, Coding, Format, Order, Sound},
 };
 
 /// Octets before a chunk's body: its name and its size.

@@ -6,8 +6,8 @@ use crate::{
         pcr,
         prepared::{Copy, format::Numbers},
     },
+    pace::Pace,
     prepare::{Original, PrepareError},
-    stream::Pace,
 };
 use std::{
     fs::{self, File},

@@ -15,10 +15,10 @@ use crate::{
         library::{self, Library},
         prepared::{Copy, format::Numbers, is_prepared},
     },
+    pace::Pace,
     print::print,
     probe,
     stop::Stop,
-    stream::Pace,
 };
 use anyhow::{Context as _, Result, ensure};
 use bytesize::ByteSize;

@@ -3,6 +3,7 @@
 
 use super::{GoOn, error::PrepareError, part::Part};
 use crate::{
+    course::{Course, Item},
     engine::{self, Checksum, Setting},
     media::{
         self, Identity, Media, Wish,
@@ -10,8 +11,8 @@ use crate::{
         plan::Plan,
         prepared::format::{self, BLOCK, HEAD, Head, Kind, LONGEST_PATH, Numbers, Timing},
     },
+    pace::Pace,
     schedule::Origin,
-    stream::{Pace, course::Course, item::Item, row},
 };
 use anyhow::Result;
 use rustix::fs::{FallocateFlags, fallocate};
@@ -48,7 +49,7 @@ impl Original {
         let identity = settled(path)?;
         let (file, media) = media::open(path, wish)?;
         let plan = Plan::new(media.octets.clone(), media.payload).map_err(PrepareError::from)?;
-        let clock = row::clock(pace, path, &media)?;
+        let clock = ClockWish::of(pace, path, &media)?;
         let kind = Kind {
             identity,
             octets: media.octets.clone(),

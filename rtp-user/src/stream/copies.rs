@@ -1,7 +1,7 @@
 //! Prepared files of streams: found or made, and opened once however many
 //! streams send them. Refuses what would need other headers than theirs.
 
-use super::{EngineChoice, Options, Pace};
+use super::{EngineChoice, Options};
 use crate::{
     line::one_line,
     media::{
@@ -9,6 +9,7 @@ use crate::{
         library::Library,
         prepared::{Copy, format::Numbers, is_prepared},
     },
+    pace::Pace,
     prepare::{GoOn, Original, PrepareError, cache::Cache},
     schedule,
 };

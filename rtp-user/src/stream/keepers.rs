@@ -1,7 +1,7 @@
 //! Who keeps departure times: the fq of each interface that streams leave
 //! through, and how a stream is paced with it or without.
 
-use super::{Options, Pace, way::Way};
+use super::{Options, way::Way};
 use crate::{
     kernel::qdisc::{self, Held},
     net::{
@@ -9,7 +9,7 @@ use crate::{
         qdisc::{Departures, drops, fq::Fq, fq::Load},
         socket::overhead,
     },
-    pace::Pacing,
+    pace::{Pace, Pacing},
 };
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;

@@ -1,15 +1,13 @@
 //! `krtp stream`: files to destinations, one stream or many.
 
 mod copies;
-pub(crate) mod course;
 mod facts;
-pub(crate) mod item;
 mod keepers;
 mod player;
 mod programs;
 mod progress;
 pub mod report;
-pub(crate) mod row;
+mod row;
 mod sender;
 mod setup;
 mod way;
@@ -21,7 +19,7 @@ use crate::{
         library::{Cache, Library},
     },
     net::{netlink::Netlink, qdisc::Kind},
-    pace::OnLate,
+    pace::{OnLate, Pace},
     stop::Stop,
 };
 use anyhow::{Context, Result};
@@ -41,17 +39,6 @@ pub enum EngineChoice {
     Kernel,
     /// The user engine.
     User,
-}
-
-/// How fast to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// As the media's own clock says: PCRs, or samples.
-    Pcr,
-    /// As fast as the interface takes it.
-    None,
-    /// Payload bits per second.
-    Bits(u64),
 }
 
 /// What to stream, where to, and how.

@@ -1,8 +1,8 @@
 //! One stream: the course through its files, played to one or more flows. Says
 //! when it wants to be called again; waiting is the sender's.
 
-use super::{course::Course, item::Item};
 use crate::{
+    course::{Course, Item},
     engine::{Flow, SendError},
     media::plan::Batch,
     pace::{LATE, Lateness, OnLate, Pacing},

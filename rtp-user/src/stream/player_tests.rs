@@ -1,5 +1,6 @@
 use super::{Manner, Player, TICK, Turn};
 use crate::{
+    course::Item,
     engine::{Checksum, Flow, Outline, SendError, Setting, Totals},
     media::{
         Wish,
@@ -9,7 +10,6 @@ use crate::{
         source::Source,
     },
     pace::{Lateness, OnLate, Pacing},
-    stream::item::Item,
 };
 use rtp_common::timeline::{self, PIECES, Piece};
 use std::{

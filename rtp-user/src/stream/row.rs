@@ -1,11 +1,11 @@
 //! The files of a stream, one after the other as one flow: opened, judged
 //! together, and cut by `--start` and `--duration`.
 
-use super::{Options, Pace, item::Item};
+use super::Options;
 use crate::{
+    course::Item,
     media::{
         self, Media,
-        clock::Clock,
         library::{ClockWish, Library},
         pcr::HERTZ,
         plan::Plan,
@@ -14,7 +14,7 @@ use crate::{
     },
     schedule,
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -164,32 +164,8 @@ impl Opened {
 fn open(options: &Options, path: &Path) -> Result<Opened> {
     let (file, media) = media::open(path, &options.wish)?;
     let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
-    let clock = clock(options.pace, path, &media)?;
+    let clock = ClockWish::of(options.pace, path, &media)?;
     Ok(Opened { path: path.to_owned(), file, media, plan, clock, copy: None })
-}
-
-/// The media's clock: what the pace says, or else what the file says.
-pub(crate) fn clock(pace: Pace, path: &Path, media: &Media) -> Result<ClockWish> {
-    if let Pace::Bits(bits) = pace {
-        let octets = media.octets.end - media.octets.start;
-        let ticks = u128::from(octets) * 8 * u128::from(HERTZ) / u128::from(bits);
-        let ticks = u64::try_from(ticks).ok().filter(|&ticks| ticks > 0);
-        let clock =
-            ticks.and_then(|ticks| Clock::even(HERTZ as u32, media.octets.start, media.octets.end, ticks));
-        let clock = clock.with_context(|| format!("--pace {bits} is no rate for {}", path.display()))?;
-        return Ok(ClockWish::Even(clock));
-    }
-    if let Some(clock) = &media.clock {
-        return Ok(ClockWish::Even(clock.clone()));
-    }
-    match media.pcr {
-        Some(span) => Ok(ClockWish::Pcr { pid: Some(span.pid) }),
-        None if pace == Pace::None => Ok(ClockWish::None),
-        None => bail!(
-            "{} has no two PCRs to pace by: give its rate (--pace 4000000) or send unpaced (--pace none)",
-            path.display()
-        ),
-    }
 }
 
 /// Receivers take one flow for one medium.

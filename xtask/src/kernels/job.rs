@@ -1,13 +1,16 @@
 //! What a machine is to do: the test binaries of this build, and krtp on one cable.
 
 use super::pacing;
-use crate::{places, process, sample};
+use crate::{
+    places::{self, quoted},
+    process, sample,
+};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::{
     fmt::{self, Write},
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     str::FromStr,
 };
@@ -136,11 +139,6 @@ pub fn prepare_pacing() -> Result<()> {
     process::run(bench.args(PACING).arg("--directory").arg(pacing::directory()?).arg("--prepare"))
 }
 
-/// A path as one word of the shell's.
-pub fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,11 +151,6 @@ mod tests {
 {"reason":"build-finished","success":true}
 not JSON"#;
         assert_eq!(executables(messages), ["wire=/t/deps/wire-1".parse().unwrap()]);
-    }
-
-    #[test]
-    fn a_path_stays_one_word() {
-        assert_eq!(quoted("/a b/it's".as_ref()), r"'/a b/it'\''s'");
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use super::{
     Series,
     debian::{self, Kernel},
-    job::quoted,
     machine::{self, End, Machine},
 };
 use crate::{
-    places, process,
+    places::{self, quoted},
+    process,
     setup::{self, Group},
 };
 use anyhow::{Context, Result, bail};

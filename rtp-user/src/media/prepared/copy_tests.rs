@@ -1,8 +1,8 @@
 use super::{Copy, is_prepared};
 use crate::{
     media::{Wish, library::Library, prepared::format::Numbers, synth::programme},
+    pace::Pace,
     prepare::Original,
-    stream::Pace,
 };
 use std::{
     fs::{self, File},

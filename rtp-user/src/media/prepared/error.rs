@@ -1,6 +1,6 @@
 //! Why a prepared file cannot be sent: one line each, with the remedy.
 
-use crate::media::error::{Quoted, Shown};
+use crate::media::shown::{Quoted, Shown};
 use std::{
     io,
     path::{Path, PathBuf},

@@ -6,8 +6,8 @@
 use crate::media::{
     Encoding,
     clock::Knot,
+    format::Coding,
     identity::Identity,
-    pcm::Coding,
     plan::{Plan, PlanError},
 };
 use rtp_common::header::LEN;

@@ -1,7 +1,10 @@
 //! The course of a stream: which packet is next, on which piece of the
 //! timeline it lies, and what follows the end of a file.
 
-use super::item::Item;
+mod item;
+
+pub use item::Item;
+
 use crate::{
     engine::{PIECES_PER_BATCH, SendError},
     media::{plan::Batch, source::Source},
