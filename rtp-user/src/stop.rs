@@ -12,6 +12,10 @@ use std::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Is told how much of a long work is done and how much there is, again and
+/// again; `false`: it is given up.
+pub type GoOn<'a> = dyn FnMut(u64, u64) -> bool + 'a;
+
 /// Shared by all who may stop a stream, and the stream.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<Inner>);

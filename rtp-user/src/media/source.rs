@@ -13,7 +13,10 @@ use super::{
     prepared::{Copy, CopyError},
     scan::Scan,
 };
-use crate::monotonic::{Seldom, now};
+use crate::{
+    monotonic::{Seldom, now},
+    stop::GoOn,
+};
 use ahead::{Front, Reader};
 use rtp_common::checksum::payload_sum;
 use std::{
@@ -40,6 +43,12 @@ pub enum SourceError {
         "{path} has no two PCRs to pace by: give its rate (--pace 4000000) or send unpaced (--pace none)"
     )]
     NoClock {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Nobody wants to know any more.
+    #[error("{path} was not read to the end")]
+    Stopped {
         /// Which.
         path: PathBuf,
     },
@@ -210,31 +219,29 @@ impl Source {
             let known = |clock: &Clock, whole| {
                 if whole || clock.known() > octet { clock.stretch(octet) } else { None }
             };
-            self.here = self.ask(&mut |_, _| {}, known)?;
+            self.here = self.ask(&mut |_, _| true, known)?;
         }
         Ok(self.here)
     }
 
     /// The first octet that is due at `ticks` or later; `None` behind the end,
-    /// or where there is no clock. Reads as far as needed and says how far it is
-    /// (octets done, octets in all).
-    pub fn octet_at(
-        &mut self,
-        ticks: u64,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Option<u64>, SourceError> {
+    /// or where there is no clock. Reads as far as needed; `go_on` is told octets
+    /// done and octets in all.
+    pub fn octet_at(&mut self, ticks: u64, go_on: &mut GoOn<'_>) -> Result<Option<u64>, SourceError> {
         let known = |clock: &Clock, whole| {
             let found = clock.octet_at(ticks);
             (whole || found.is_some()).then_some(found)
         };
-        self.ask(progress, known).map(Option::flatten)
+        self.ask(go_on, known).map(Option::flatten)
     }
 
     /// Reads to the end, so that all is known; says how far it is (octets done,
     /// octets in all).
     pub fn complete(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), SourceError> {
         while self.read_further()? {
-            self.report(progress);
+            if let Some((done, all)) = self.progress() {
+                progress(done, all);
+            }
         }
         Ok(())
     }
@@ -269,7 +276,7 @@ impl Source {
     /// whether to the end), at the latest when it is known to the end.
     fn ask<T>(
         &mut self,
-        progress: &mut dyn FnMut(u64, u64),
+        go_on: &mut GoOn<'_>,
         answer: impl Fn(&Clock, bool) -> Option<T>,
     ) -> Result<Option<T>, SourceError> {
         loop {
@@ -280,7 +287,9 @@ impl Source {
                 Some((Some(answer), _)) => return Ok(Some(answer)),
                 Some((None, _)) => self.read_on()?,
             }
-            self.report(progress);
+            if self.progress().is_some_and(|(done, all)| !go_on(done, all)) {
+                return Err(SourceError::Stopped { path: self.path.clone() });
+            }
         }
     }
 
@@ -315,10 +324,9 @@ impl Source {
         self.index = self.lock().and_then(|making| making.index().cloned());
     }
 
-    fn report(&self, progress: &mut dyn FnMut(u64, u64)) {
-        if let Some((done, all)) = self.lock().map(|making| making.progress()) {
-            progress(done, all);
-        }
+    /// Octets read, and octets to be read; `None`: nothing is.
+    fn progress(&self) -> Option<(u64, u64)> {
+        self.lock().map(|making| making.progress())
     }
 
     /// Sees to it that the file is still the one that is indexed.

@@ -1,12 +1,15 @@
 //! A directory of prepared copies, kept within a size.
 
-use super::{GoOn, error::PrepareError, part, write::Original};
-use crate::media::{
-    library::Library,
-    prepared::{
-        Copy,
-        format::{Kind, Numbers},
+use super::{error::PrepareError, part, write::Original};
+use crate::{
+    media::{
+        library::Library,
+        prepared::{
+            Copy,
+            format::{Kind, Numbers},
+        },
     },
+    stop::GoOn,
 };
 use anyhow::Result;
 use rustix::fs::{FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, futimens};

@@ -18,7 +18,7 @@ use crate::{
     pace::Pace,
     print::print,
     probe,
-    stop::Stop,
+    stop::{GoOn, Stop},
 };
 use anyhow::{Context as _, Result, ensure};
 use bytesize::ByteSize;
@@ -35,10 +35,6 @@ use std::{
 
 /// Octets that a cache of copies may take where nobody says.
 pub const CACHE_SIZE: &str = "20GiB";
-
-/// Is told packets done and packets in all, again and again; `false`: the copy is
-/// given up, and nothing is left of it.
-pub type GoOn<'a> = dyn FnMut(u64, u64) -> bool + 'a;
 
 /// Options of `krtp prepare`.
 #[derive(Args, Debug)]

@@ -1,7 +1,7 @@
 //! Writing a copy: the packets that the other engines would send, one behind
 //! the other.
 
-use super::{GoOn, error::PrepareError, part::Part};
+use super::{error::PrepareError, part::Part};
 use crate::{
     course::{Course, Item},
     engine::{self, Checksum, Setting},
@@ -13,6 +13,7 @@ use crate::{
     },
     pace::Pace,
     schedule::Origin,
+    stop::GoOn,
 };
 use anyhow::Result;
 use rustix::fs::{FallocateFlags, fallocate};

@@ -10,8 +10,9 @@ use crate::{
         prepared::{Copy, format::Numbers, is_prepared},
     },
     pace::Pace,
-    prepare::{GoOn, Original, PrepareError, cache::Cache},
+    prepare::{Original, PrepareError, cache::Cache},
     schedule,
+    stop::GoOn,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{collections::HashMap, fs::File, path::Path, sync::Arc, time::Duration};

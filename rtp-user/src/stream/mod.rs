@@ -139,7 +139,7 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     for ((options, row), stream) in options.iter().zip(rows).zip(streams) {
         let Stream { flows, manner, sums } = stream;
         let cut = (options.start, options.duration);
-        let items = row.items(&library, sums, cut, &mut |done, of| bar.reading(done, of))?;
+        let items = row.items(&library, sums, cut, &mut go_on)?;
         players.push(Player::new(flows, items, manner));
     }
     let total = players.iter().map(Player::octets).sum();

@@ -10,9 +10,10 @@ use crate::{
         pcr::HERTZ,
         plan::Plan,
         prepared::Copy,
-        source::Source,
+        source::{Source, SourceError},
     },
     schedule,
+    stop::GoOn,
 };
 use anyhow::{Context, Result, ensure};
 use std::{
@@ -79,13 +80,14 @@ impl Row {
 
     /// The files as they are played, from a start on for a
     /// duration.
-    /// `progress` is told what was read of what is to be read.
+    /// `go_on` is told what was read of what is to be read; once it says no, nothing
+    /// is cut any more, as nothing will be sent.
     pub fn items(
         self,
         library: &Library,
         sums: bool,
         (start, duration): (Duration, Option<Duration>),
-        progress: &mut dyn FnMut(u64, u64),
+        go_on: &mut GoOn<'_>,
     ) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         let mut start = nanoseconds(start);
@@ -106,7 +108,7 @@ impl Row {
                 })?;
                 if start > 0 {
                     let from =
-                        source.octet_at(schedule::ticks(start, hertz), progress)?.with_context(|| {
+                        octet_at(&mut source, schedule::ticks(start, hertz), go_on)?.with_context(|| {
                             format!(
                                 "{} ends before --start: give a time within it (krtp probe tells)",
                                 path.display()
@@ -118,7 +120,7 @@ impl Row {
                 }
                 if let Some(left) = &mut left {
                     let end = begin + schedule::ticks(*left, hertz);
-                    if let Some(octet) = source.octet_at(end, progress)? {
+                    if let Some(octet) = octet_at(&mut source, end, go_on)? {
                         packets.end = plan.packet_at(octet).max(packets.start + 1);
                         *left = 0;
                     } else {
@@ -133,6 +135,13 @@ impl Row {
             }
         }
         Ok(items)
+    }
+}
+
+fn octet_at(source: &mut Source, ticks: u64, go_on: &mut GoOn<'_>) -> Result<Option<u64>> {
+    match source.octet_at(ticks, go_on) {
+        Err(SourceError::Stopped { .. }) => Ok(Some(0)),
+        other => Ok(other?),
     }
 }
 

@@ -1,7 +1,16 @@
 //! SIGINT and SIGTERM: what was promised is sent or reported, and nothing stays.
 
-use crate::support::{Capture, Net, State, expect::number, media::sample_path, wait_for};
+use crate::support::{
+    Capture, Net, State,
+    expect::number,
+    media::{sample, sample_path},
+    wait_for,
+};
 use rustix::process::Signal;
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+};
 
 /// Stops a stream without end when some packets have come.
 fn stop(engine: &str, pace: &str, signal: Signal) {
@@ -75,5 +84,28 @@ fn stopped_while_it_is_set_up() {
     running.signal(Signal::TERM);
     let ended = running.wait().well();
     assert_eq!(ended.json()["ended"], "stopped", "{ended:?}");
+    assert_eq!(State::of(&net.a), before);
+}
+
+/// And while it reads up to its start: here beyond four gigabytes in which there is no packet.
+#[test]
+fn stopped_while_it_reads_up_to_its_start() {
+    let net = Net::direct();
+    let before = State::of(&net.a);
+    let (sample, hole) = (sample(), 4_000_000_000);
+    let half = sample.len() / 188 / 2 * 188;
+    let path = net.krtp.file("hole.ts", &sample[..half]);
+    let film = File::options().write(true).open(&path).expect("ours");
+    film.write_all_at(&sample[half..], half as u64 + hole).expect("a file system that has holes");
+    let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
+    let running = net.start_stream(&[&arguments[..], &["--start", "5"]].concat());
+    wait_for("segmenter", || net.a.ip(&["-o", "link"]).contains("krtp0@va").then_some(()));
+    running.signal(Signal::INT);
+    let ended = running.wait().well();
+    let report = ended.json();
+    assert_eq!((&report["ended"], &report["packets"]), (&"stopped".into(), &0.into()), "{ended:?}");
+    let cache = net.krtp.directory().join("cache/krtp");
+    let kept: Vec<_> = fs::read_dir(cache).into_iter().flatten().flatten().collect();
+    assert!(kept.is_empty(), "it was read to the end: {kept:?}");
     assert_eq!(State::of(&net.a), before);
 }

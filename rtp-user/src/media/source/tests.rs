@@ -126,11 +126,17 @@ fn a_time_finds_its_octet() {
     let film = Film::new();
     let mut source = film.source(&Library::new(None), true, PCR);
     let mut looks = 0;
-    let octet = source.octet_at(5 * HERTZ, &mut |_, _| looks += 1).expect("readable").expect("within");
+    let octet = source
+        .octet_at(5 * HERTZ, &mut |_, _| {
+            looks += 1;
+            true
+        })
+        .expect("readable")
+        .expect("within");
     assert!(looks > 0 && source.index.is_none(), "read as far as needed");
     let at = |octet| source.lock().and_then(|making| Some(making.clock()?.stretch(octet)?.ticks_at(octet)));
     assert!(at(octet) >= Some(5 * HERTZ) && at(octet - 1) < Some(5 * HERTZ));
-    assert_eq!(source.octet_at(50 * HERTZ, &mut |_, _| {}).expect("readable"), None, "behind the end");
+    assert_eq!(source.octet_at(50 * HERTZ, &mut |_, _| true).expect("readable"), None, "behind the end");
 }
 
 #[test]
@@ -145,7 +151,17 @@ fn a_given_clock_is_taken_and_none_is_none() {
     let mut source = film.source(&library, true, ClockWish::None);
     assert_eq!((source.hertz(), source.span()), (None, None));
     assert_eq!(source.stretch(500).expect("nothing to read"), None);
-    assert_eq!(source.octet_at(5, &mut |_, _| {}).expect("nothing to read"), None);
+    assert_eq!(source.octet_at(5, &mut |_, _| true).expect("nothing to read"), None);
+}
+
+#[test]
+fn reading_can_be_given_up() {
+    let film = Film::new();
+    let mut source = film.source(&Library::new(None), true, PCR);
+    let error = source.octet_at(50 * HERTZ, &mut |_, _| false).expect_err("it is longer than one look");
+    assert!(matches!(error, SourceError::Stopped { .. }), "{error}");
+    assert!(source.index.is_none(), "it was not read to the end");
+    assert!(source.octet_at(50 * HERTZ, &mut |_, _| true).is_ok(), "it goes on where it was");
 }
 
 #[test]
@@ -154,7 +170,7 @@ fn no_clock_where_one_was_asked_for_is_an_error() {
     let mut source = film.source(&Library::new(None), true, ClockWish::Pcr { pid: Some(7) });
     let error = source.stretch(0).expect_err("no PCR on PID 7");
     assert!(matches!(error, SourceError::NoClock { .. }), "{error}");
-    assert!(matches!(source.octet_at(0, &mut |_, _| {}), Err(SourceError::NoClock { .. })));
+    assert!(matches!(source.octet_at(0, &mut |_, _| true), Err(SourceError::NoClock { .. })));
     film.play(&mut source);
 }
 
