@@ -38,6 +38,9 @@ pub struct Options {
     /// A file of its own for each stream of krtp, so that they share no memory; all in the page cache
     #[arg(long)]
     distinct: bool,
+    /// Which engine of krtp
+    #[arg(long, default_value = "kernel", value_parser = ["kernel", "user"])]
+    engine: String,
     /// Where the file and the report go
     #[arg(long, default_value = "target/bench/flows")]
     directory: PathBuf,
@@ -80,6 +83,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let way = Way {
         krtp: &krtp,
         file: &file,
+        engine: &options.engine,
         own: own.as_ref(),
         spread,
         seconds: options.seconds,
@@ -98,6 +102,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "seconds": options.seconds,
         "megabits_per_second": options.rate,
         "distinct_files": options.distinct,
+        "engine": options.engine,
         "krtp": ours.json(),
         "krtp_lateness": said["lateness"],
     });
@@ -151,6 +156,7 @@ impl Files {
 struct Way<'a> {
     krtp: &'a Path,
     file: &'a Path,
+    engine: &'a str,
     /// Those of krtp's streams, if each has one.
     own: Option<&'a Files>,
     /// The streams' places in a file lie within its first so many seconds.
@@ -197,7 +203,7 @@ impl Way<'_> {
         fs::write(&list, lines)?;
         let mut command = Command::new(self.krtp);
         command.arg("stream").arg("--list").arg(&list).args(["--duration", &self.seconds.to_string()]);
-        command.args(["--engine", "kernel", "--json"]).env("XDG_CACHE_HOME", self.scratch.join("cache"));
+        command.args(["--engine", self.engine, "--json"]).env("XDG_CACHE_HOME", self.scratch.join("cache"));
         command.stdin(Stdio::null()).stdout(File::create(self.said())?).stderr(Stdio::null());
         Ok(vec![command])
     }
