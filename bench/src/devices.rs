@@ -165,26 +165,31 @@ impl Namespace {
 
     /// A receiver on a second host, to which packets come in order ([`Self::in_order`]).
     pub fn ordered_receiver(&self) -> anyhow::Result<(Target, UdpSocket, FarEnd)> {
-        let (target, (socket, far_end)) = self.in_order(|interface| {
+        let (target, (socket, far_end)) = self.in_order(1, |interface| {
             Ok((receiver_socket()?, FarEnd { namespace: this_namespace()?, interface: interface.to_owned() }))
         })?;
         Ok((target, socket, far_end))
     }
 
-    /// As [`Self::beyond`], with all packets in one queue. By itself a veth queues packets on the processor that sent
-    /// them, and what two of them sent one after the other may come the other way round: fq's timer lets go of a packet
-    /// on one processor, the sender of the next one on another.
+    /// As [`Self::beyond`], with all packets of a socket in one of so many queues. By itself a veth queues packets on the
+    /// processor that sent them, and what two of them sent one after the other may come the other way round: fq's timer
+    /// lets go of a packet on one processor, the sender of the next one on another. With more than one queue each is
+    /// for the processor of its number; with one, the receiver's work for all senders falls to one of them.
     pub fn in_order<T: Send + 'static>(
         &self,
+        queues: u32,
         there: impl FnOnce(&str) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<(Target, T)> {
-        let (target, made) = self.beyond(|interface| {
+        let (target, made) = self.beyond(move |interface| {
             // NAPI's queue at the far end; merging UDP packets, what it is there for, needs a socket that asks for it.
             offload(interface, "gro", "on")?;
+            channels(interface, "rx", queues)?;
             there(interface)
         })?;
         // A UDP packet goes there only from an end that does not segment TCP (veth.c: veth_skb_is_eligible_for_gro).
         offload(&target.link.name, "tso", "off")?;
+        channels(&target.link.name, "tx", queues)?;
+        queues::one_for_each_processor(&target.link.name, queues)?;
         Ok((target, made))
     }
 
@@ -283,21 +288,42 @@ fn this_namespace() -> anyhow::Result<File> {
     File::open("/proc/thread-self/ns/net").context("/proc/thread-self/ns/net")
 }
 
-/// Gives an interface a queue of so many packets. A veth hands over to a ring of 256 for its other end: behind a queue it
-/// waits while the ring is full (since Linux 6.16), without one it drops.
-pub fn queue(interface: &str, packets: u32) -> anyhow::Result<()> {
+/// Lets each of an interface's `queues` hold so many packets. A veth hands over to a ring of 256 for its other end: behind
+/// a queue it waits while the ring is full (since Linux 6.16), without one it drops.
+pub fn queue(interface: &str, packets: u32, queues: u32) -> anyhow::Result<()> {
     let limit = packets.to_string();
-    let mut tc = Command::new("tc");
-    tc.args(["qdisc", "replace", "dev", interface, "root", "pfifo", "limit", &limit]);
-    let output = tc.output().context("cannot run tc (Debian package iproute2)")?;
-    let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{interface} gets no queue: {}", error.trim());
+    let mut tc =
+        vec![["qdisc", "replace", "dev", interface, "root", "handle", "1:", "mq"].map(String::from).to_vec()];
+    tc.extend((1..=queues).map(|queue| {
+        let parent = format!("1:{queue:x}");
+        ["qdisc", "replace", "dev", interface, "parent", &parent, "pfifo", "limit", &limit]
+            .map(String::from)
+            .to_vec()
+    }));
+    for words in tc {
+        let output =
+            Command::new("tc").args(words).output().context("cannot run tc (Debian package iproute2)")?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{interface} gets no queue: {}", error.trim());
+    }
     Ok(())
+}
+
+/// Gives an interface of the calling thread's namespace so many queues in one direction, `rx` or `tx`.
+fn channels(interface: &str, direction: &str, queues: u32) -> anyhow::Result<()> {
+    if queues == 1 {
+        return Ok(());
+    }
+    ethtool(&["-L", interface, direction, &queues.to_string()])
 }
 
 /// Switches an offload of an interface in the calling thread's namespace.
 fn offload(interface: &str, which: &str, state: &str) -> anyhow::Result<()> {
-    let output = Command::new("ethtool").args(["-K", interface, which, state]).output();
+    ethtool(&["-K", interface, which, state])
+}
+
+fn ethtool(words: &[&str]) -> anyhow::Result<()> {
+    let output = Command::new("ethtool").args(words).output();
     let output = output.context("cannot run ethtool (Debian package ethtool)")?;
     ensure!(output.status.success(), "ethtool: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())

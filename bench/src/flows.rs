@@ -49,7 +49,7 @@ pub struct Options {
 /// The receiver of all streams: `krtp watch`. XDP would have a veth copy each packet on the sender's processor
 /// (`skb_pp_cow_data`, for headroom), which no sender pays for on a real interface.
 const SINK: &[&str] = &["--drop", "--mode", "tc"];
-/// Packets that may wait on the senders' interface.
+/// Packets that may wait in each queue of the senders' interface, which has one for each processor.
 const QUEUE: u32 = 10_000;
 /// How near to its time a packet has to be, milliseconds.
 const NEAR: &str = "10";
@@ -175,10 +175,11 @@ impl Way<'_> {
     ) -> anyhow::Result<Measured> {
         eprintln!("krtp-bench: {flows} streams …");
         let namespace = Namespace::enter_new()?;
+        let queues = u32::try_from(thread::available_parallelism().map_or(1, usize::from))?;
         let binary = self.krtp.to_owned();
         let (target, watcher) =
-            namespace.in_order(move |interface| Watcher::start(&binary, interface, SINK))?;
-        devices::queue(&target.link.name, QUEUE)?;
+            namespace.in_order(queues, move |interface| Watcher::start(&binary, interface, SINK))?;
+        devices::queue(&target.link.name, QUEUE, queues)?;
         // Even ports, as RTP has them (RFC 3550 §11).
         let to = (0..flows).map(|flow| SocketAddr::new(target.destination.ip(), 10_000 + 2 * flow));
         let mut commands = commands(self, &to.collect::<Vec<_>>())?;
