@@ -63,14 +63,21 @@ fn ratio(ours: &Peer, theirs: &Peer) -> anyhow::Result<Figure> {
     Ok(Figure::Rounds { spread, rounds: ours.samples.len() })
 }
 
-/// Many paced streams, each with a file of its own.
+/// Many paced streams, each with a file of its own, by either engine.
 pub fn paced(options: &Options) -> anyhow::Result<Vec<Bar>> {
+    let engines = [("paced_latest_ms", "kernel"), ("paced_user_latest_ms", "user")];
+    engines.into_iter().map(|(name, engine)| paced_by(name, engine, options)).collect()
+}
+
+fn paced_by(name: &str, engine: &str, options: &Options) -> anyhow::Result<Bar> {
     let streams = if options.quick { STREAMS / 10 } else { STREAMS };
     let directory = options.directory.display().to_string();
     let [flows, rate, seconds] = [streams, MEGABITS, SECONDS].map(|number| number.to_string());
     bench(&[
         "flows",
         "--distinct",
+        "--engine",
+        engine,
         "--flows",
         &flows,
         "--rate",
@@ -92,10 +99,8 @@ pub fn paced(options: &Options) -> anyhow::Result<Vec<Bar>> {
     let latest = Figure::Once(number("/krtp/seen/lateness/latest_ns")? / 1e6);
     let sent = Figure::Once(number("/krtp_lateness/worst_ns")? / 1e6);
     let cpu = Figure::Once(number("/krtp/cpu_seconds_per_flow")? / f64::from(SECONDS) * 1e3);
-    let title = format!("{streams} x {MEGABITS} Mb/s, latest packet, ms");
-    Ok(vec![
-        Bar::at_most("paced_latest_ms", &title, LATEST, latest)
-            .also("handed_over_latest_ms", sent)
-            .also("cpu_ms_per_second_and_flow", cpu),
-    ])
+    let title = format!("{streams} x {MEGABITS} Mb/s, {engine}, latest, ms");
+    Ok(Bar::at_most(name, &title, LATEST, latest)
+        .also("handed_over_latest_ms", sent)
+        .also("cpu_ms_per_second_and_flow", cpu))
 }
