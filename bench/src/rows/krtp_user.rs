@@ -16,11 +16,11 @@ pub const ROW: Row = Row {
     key: "krtp_user",
     group: Group::Today,
     added: false,
-    calls: "4n/49",
+    calls: "2n/49",
     copies: &[Place::Read, Place::Send],
     does: "krtp stream --engine user: a batch is read from the file by one pread, its headers are built \
-           beside it, and both are the parts of one sendmsg with UDP_SEGMENT; before it the file's state and the \
-           path's MTU are asked for.",
+           beside it, and both are the parts of one sendmsg with UDP_SEGMENT; every 50 ms the file's state and \
+           the path's MTU are asked for.",
     cost: "As user_gso, with one copy more, since krtp reads the file instead of mapping it: a file that is \
            cut short under a mapping would end the process by a signal.",
     differs: None,

@@ -21,7 +21,7 @@ pub const ROW: Row = Row {
     key: "krtpmsend",
     group: Group::Enhanced,
     added: true,
-    calls: "1 + 3n/49 + n/392 + 2n/398",
+    calls: "1 + 2n/49 + n/392 + 2n/398",
     copies: &[],
     does: "The file is mapped once; one sendmsg() with MSG_ZEROCOPY hands over 49 payloads out of the mapping, which \
            krtp's program on the interface's TC egress has cut apart and gives their RTP headers.",
@@ -29,7 +29,7 @@ pub const ROW: Row = Row {
            the page cache. To a receiver on the same host (veth) the kernel copies after all.",
     differs: Some(
         "The paper's call sent the whole mapping. Here a call takes what a GSO packet can hold, and more go with it: \
-         for each batch the number of the first packet (SO_PRIORITY) and whether the file is still the same (fstat), \
+         for each batch the number of the first packet (SO_PRIORITY), every 50 ms whether the file is still the same (fstat), \
          for every eight batches the notices, for each half MiB of the file two that are ahead of the play (preadv2, \
          madvise).",
     ),

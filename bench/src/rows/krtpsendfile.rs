@@ -21,7 +21,7 @@ pub const ROW: Row = Row {
     key: "krtpsendfile",
     group: Group::Enhanced,
     added: true,
-    calls: "4n/49 + 2n/398",
+    calls: "2n/49 + 2n/398",
     copies: &[],
     does: "krtp's kernel engine, as `krtp stream` uses it: one sendfile hands over 49 packets, a program on the \
            interface's TC egress has them cut apart (UDP GSO behind a macvlan) and writes each one's RTP header.",
@@ -29,9 +29,9 @@ pub const ROW: Row = Row {
            Of the payload nothing is copied but the eight octets that the program takes with the headers; what a \
            system call costs is shared by 49 packets.",
     differs: Some(
-        "The paper's call sent the whole file. Here a call takes what a GSO packet can hold, and three more system \
-         calls go with it: the number of the first packet (SO_PRIORITY), whether the path's MTU still holds \
-         (IP_MTU), whether the file is still the same (fstat). For each half MiB of the file two more keep disk and \
+        "The paper's call sent the whole file. Here a call takes what a GSO packet can hold, and one more system \
+         call goes with it: the number of the first packet (SO_PRIORITY). Every 50 ms krtp asks whether the path's MTU \
+         still holds (IP_MTU) and whether the file is still the same (fstat). For each half MiB of the file two more keep disk and \
          page tables ahead of the play (preadv2, madvise).",
     ),
     open,

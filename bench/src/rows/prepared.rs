@@ -29,10 +29,10 @@ pub const ROW: Row = Row {
     key: "prepared",
     group: Group::Today,
     added: false,
-    calls: "3n/49 + n/395",
+    calls: "n/49 + n/395",
     copies: &[],
     does: "krtp stream of a file from krtp prepare, in which each payload stands behind its RTP header: one \
-           sendfile() with UDP_SEGMENT hands over 49 packets; before it the file's state and the path's MTU \
+           sendfile() with UDP_SEGMENT hands over 49 packets; every 50 ms the file's state and the path's MTU \
            are asked for, for each half MiB whether the disk has to read ahead, and the program on the interface \
            counts what passes.",
     cost: "Nothing for a packet by itself but the cutting apart, which a device with segmentation offload does: \
