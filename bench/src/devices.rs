@@ -174,7 +174,7 @@ impl Namespace {
     /// As [`Self::beyond`], with all packets of a socket in one of so many queues. By itself a veth queues packets on the
     /// processor that sent them, and what two of them sent one after the other may come the other way round: fq's timer
     /// lets go of a packet on one processor, the sender of the next one on another. With more than one queue each is
-    /// for the processor of its number; with one, the receiver's work for all senders falls to one of them.
+    /// for the processor of its number.
     pub fn in_order<T: Send + 'static>(
         &self,
         queues: u32,
@@ -189,7 +189,9 @@ impl Namespace {
         // A UDP packet goes there only from an end that does not segment TCP (veth.c: veth_skb_is_eligible_for_gro).
         offload(&target.link.name, "tso", "off")?;
         channels(&target.link.name, "tx", queues)?;
-        queues::one_for_each_processor(&target.link.name, queues)?;
+        if queues > 1 {
+            queues::one_for_each_processor(&target.link.name, queues)?;
+        }
         Ok((target, made))
     }
 

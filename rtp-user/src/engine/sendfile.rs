@@ -23,7 +23,7 @@ impl Hand {
     /// One for `socket`.
     pub fn of(socket: &FlowSocket) -> Self {
         // UDP over IPv6 had no `sendpage`: `sendfile` copied, and sent each page by itself (since 6.5 it sends
-        // through MSG_SPLICE_PAGES). A cork would keep them together, but pulling it (`UDP_CORK`) hides errors:
+        // through MSG_SPLICE_PAGES). A cork would keep them together, but pulling it hides errors (`udp_lib_setsockopt` drops them):
         // where a batch cannot be cut, it would be lost without a word.
         let plain = socket.destination().is_ipv6() && !crate::kernel::splices_pages();
         Self { buffer: plain.then(Vec::new), ..Self::default() }

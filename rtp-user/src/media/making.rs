@@ -11,8 +11,8 @@ use rtp_common::checksum::payload_sum;
 use std::{fs::File, io, os::unix::fs::FileExt as _, sync::Arc, time::SystemTime};
 
 /// Octets read at a time, about. They stay in the processor's cache between the
-/// two that go through them; and a sender that plays a thousand new files reads
-/// a little of each again and again, not for a tenth of a second at once.
+/// two that go through them, and each index in the making has a buffer of this
+/// size: a thousand files may be played for the first time at once.
 const CHUNK: u64 = 64 << 10;
 
 /// An index, and how far it is.
