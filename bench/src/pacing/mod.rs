@@ -24,6 +24,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, value_parser};
 use cost::Cost;
 use figures::{Figures, Packet};
+use jiff::Timestamp;
 use meter::Meter;
 use receiver::{Received, Receiver};
 use rows::{ROWS, Row, Way};
@@ -58,6 +59,9 @@ pub struct Options {
     /// stalls as NAME-stalls.csv
     #[arg(long)]
     trace: bool,
+    /// What this machine is, for the report
+    #[arg(long, value_name = "TEXT", hide = true)]
+    machine: Option<String>,
     /// Make the file, and do no more
     #[arg(long)]
     prepare: bool,
@@ -100,7 +104,7 @@ struct Bench<'a> {
 
 /// Streams, measures, prints.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let seconds = if options.quick { 10 } else { options.seconds };
+    let (begun, seconds) = (Timestamp::now(), if options.quick { 10 } else { options.seconds });
     let file = media::ensure(&options.directory, seconds, media::RATE)?;
     if options.prepare {
         return Ok(());
@@ -134,7 +138,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
         measured.push(row);
     }
-    let report = report::Report::new(seconds, &file, nobody, measured)?;
+    let machine = options.machine.clone();
+    let report = report::Report::new(begun, seconds, &file, machine, nobody, measured)?;
     let json = options.directory.join("pacing.json");
     fs::write(&json, format!("{:#}\n", report.json())).with_context(|| json.display().to_string())?;
     print!("{report}");

@@ -12,6 +12,8 @@ use std::{fmt, fs, path::Path};
 pub struct Report {
     kernel: String,
     cpu: String,
+    /// What else is to be known of the machine.
+    machine: Option<String>,
     date: String,
     seconds: u32,
     file: String,
@@ -21,10 +23,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of this machine, now.
+    /// Of this machine, begun at `date`.
     pub fn new(
+        date: Timestamp,
         seconds: u32,
         file: &Path,
+        machine: Option<String>,
         nobody: Result<Stalls, String>,
         rows: Vec<Measured>,
     ) -> anyhow::Result<Self> {
@@ -33,7 +37,8 @@ impl Report {
         Ok(Self {
             kernel: uname()?.release().to_string_lossy().into_owned(),
             cpu: cpu.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned()),
-            date: Timestamp::now().round(Unit::Second)?.to_string(),
+            machine,
+            date: date.round(Unit::Second)?.to_string(),
             seconds,
             file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             nobody,
@@ -52,6 +57,7 @@ impl Report {
         json!({
             "kernel": self.kernel,
             "cpu": self.cpu,
+            "machine": self.machine,
             "date": self.date,
             "file": self.file,
             "seconds": self.seconds,
@@ -127,11 +133,9 @@ const TITLES: [&str; 11] = [
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{} s of {} each, Linux {}, {}, {}\n",
-            self.seconds, self.file, self.kernel, self.cpu, self.date
-        )?;
+        let machine = self.machine.as_ref().unwrap_or(&self.cpu);
+        let Self { seconds, file, kernel, date, .. } = self;
+        writeln!(f, "{seconds} s of {file} each, Linux {kernel}, {machine}, {date}\n")?;
         let width = self.width();
         line(f, width, TITLES[0], &TITLES[1..])?;
         for row in &self.rows {
@@ -303,6 +307,7 @@ mod tests {
         Report {
             kernel: "6.12".into(),
             cpu: "a CPU".into(),
+            machine: None,
             date: "today".into(),
             seconds: 60,
             file: "a.ts".into(),

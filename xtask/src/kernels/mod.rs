@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use debian::Kernel;
 use job::Test;
-use machine::Machine;
+use machine::{Clock, Machine};
 use outcome::Outcome;
 use std::{
     env, fs,
@@ -116,7 +116,8 @@ fn one(
     stop: &AtomicBool,
 ) -> Result<Outcome> {
     let place = debian::directory()?.join(kernel.series.name());
-    let machine = Machine { kernel, busybox, place, job: job::script(tests)?, limit, first: false, stop };
+    let job = job::script(tests)?;
+    let machine = Machine { kernel, busybox, place, job, limit, clock: Clock::Host, stop };
     let (begun, mut told) = (Instant::now(), Vec::new());
     let end = machine.run(|| tell(kernel, &machine, begun, &mut told));
     let end = end.with_context(|| format!("the machine with {}", kernel.release))?;

@@ -3,7 +3,7 @@
 use super::{
     Series,
     debian::{self, Kernel},
-    machine::{self, End, Machine},
+    machine::{self, Clock, End, Machine},
 };
 use crate::{
     places::{self, quoted},
@@ -11,7 +11,7 @@ use crate::{
     setup::{self, Group},
 };
 use anyhow::{Context, Result, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use std::{
     env,
     ffi::OsString,
@@ -32,6 +32,9 @@ struct Options {
     /// The machine's kernel
     #[arg(long, value_name = "SERIES", default_value = "6.12", conflicts_with = "host")]
     kernel: Series,
+    /// What the machine's time is
+    #[arg(long, value_enum, value_name = "CLOCK", default_value_t = Time::Instructions, conflicts_with = "host")]
+    clock: Time,
     /// Length of the file that each sender streams
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -49,6 +52,38 @@ struct Options {
     built: bool,
 }
 
+/// A machine's time, on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Time {
+    /// Its own instructions, a nanosecond each, on one emulated processor: the same on every host, whatever else it does
+    Instructions,
+    /// The host's, on two processors, with KVM where there is some; when the host holds the machine up, that is measured, too
+    Host,
+}
+
+impl Time {
+    fn clock(self) -> Clock {
+        match self {
+            Self::Instructions => Clock::Instructions,
+            Self::Host => Clock::HostFirst,
+        }
+    }
+
+    /// For people.
+    fn says(self) -> &'static str {
+        match self {
+            Self::Instructions => "one emulated processor, a nanosecond for each instruction",
+            Self::Host if machine::has_kvm() => "two processors by KVM, the host's time",
+            Self::Host => "two emulated processors, the host's time",
+        }
+    }
+}
+
+/// So many seconds of each sender go before what is measured, where the machine's time goes far while it waits for the
+/// host: all that the senders load is in its memory afterwards.
+const WARM: u64 = 2;
+/// Of such a time.
+const A_DAY: Duration = Duration::from_hours(24);
 /// More than the senders there are.
 const SENDERS: u64 = 8;
 
@@ -58,7 +93,9 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
     if !options.built {
         setup::ensure(&[Group::Test, Group::Kernels, Group::Bench])?;
         build()?;
-        process::run(Command::new(bench()?).args(options.words()?).arg("--prepare"))?;
+        for seconds in [options.seconds(), WARM] {
+            process::run(Command::new(bench()?).args(options.words(seconds)?).arg("--prepare"))?;
+        }
     }
     if !process::is_root() {
         let mut again = process::as_root(env::current_exe()?)?;
@@ -89,30 +126,25 @@ impl Options {
     }
 
     /// For `krtp-bench`.
-    fn words(&self) -> Result<Vec<String>> {
-        let mut words = vec!["pacing".to_owned(), "--seconds".to_owned(), self.seconds().to_string()];
+    fn words(&self, seconds: u64) -> Result<Vec<String>> {
+        let mut words = vec!["pacing".to_owned(), "--seconds".to_owned(), seconds.to_string()];
         words.extend(self.rows.iter().flat_map(|row| ["--row".to_owned(), row.clone()]));
         words.extend(self.trace.then(|| "--trace".to_owned()));
         words.extend(["--directory".to_owned(), directory()?.display().to_string()]);
+        words.extend((!self.host).then(|| format!("--machine={}", self.clock.says())));
         Ok(words)
     }
 }
 
 fn on_host(options: &Options) -> Result<()> {
-    process::become_(Command::new(bench()?).args(options.words()?))
+    process::become_(Command::new(bench()?).args(options.words(options.seconds())?))
 }
 
 fn in_machine(options: &Options) -> Result<()> {
     let kernel = Kernel::fetch(options.kernel)?;
     let busybox = debian::busybox()?;
     let limit = Duration::from_secs(SENDERS * (options.seconds() + 20) + 60);
-    let words = options.words()?.iter().map(|word| quoted(Path::new(word))).collect::<Vec<_>>().join(" ");
-    let job = format!(
-        "cd {}; rm -f *.json *.csv\nstep pacing {} {} {words}\ncp *.json *.csv /mnt/\n",
-        quoted(&directory()?),
-        limit.as_secs(),
-        quoted(&bench()?),
-    );
+    let job = job(options, limit)?;
     let place = debian::directory()?.join("pacing");
     let stop = process::on_signals()?;
     let machine = Machine {
@@ -121,11 +153,11 @@ fn in_machine(options: &Options) -> Result<()> {
         place,
         job,
         limit: limit + Duration::from_mins(1),
-        first: true,
+        clock: options.clock.clock(),
         stop: &stop,
     };
-    let with = if machine::has_kvm() { "KVM" } else { "no KVM" };
-    println!("{} in a machine with {with}, {} s for each sender …", kernel.package, options.seconds());
+    let (machine_is, seconds) = (options.clock.says(), options.seconds());
+    println!("{} in a machine with {machine_is}, {seconds} s for each sender …", kernel.package);
     let end = machine.run(|| ())?;
     let said = fs::read_to_string(machine.results().join("pacing.log")).unwrap_or_default();
     print!("{said}");
@@ -147,6 +179,23 @@ fn in_machine(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// What the machine is to do.
+fn job(options: &Options, limit: Duration) -> Result<String> {
+    let (directory, bench) = (quoted(&directory()?), quoted(&bench()?));
+    let step = |name, limit: Duration, seconds| -> Result<String> {
+        let words = options.words(seconds)?;
+        let words: Vec<_> = words.iter().map(|word| quoted(Path::new(word))).collect();
+        Ok(format!("step {name} {} {bench} {}\n", limit.as_secs(), words.join(" ")))
+    };
+    let warm = match options.clock {
+        // Its date went far, too.
+        Time::Instructions => step("warm", A_DAY, WARM)? + "busybox hwclock --hctosys --utc\n",
+        Time::Host => String::new(),
+    };
+    let measured = step("pacing", limit, options.seconds())?;
+    Ok(format!("cd {directory}\n{warm}rm -f *.json *.csv\n{measured}cp *.json *.csv /mnt/\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Options;
@@ -157,7 +206,7 @@ mod tests {
         Options::command().debug_assert();
         let options = Options::parse_from(["pacing", "--quick", "--row", "krtp"]);
         assert_eq!(options.seconds(), 10);
-        let words = options.words().unwrap();
+        let words = options.words(options.seconds()).unwrap();
         assert_eq!(words[..5], ["pacing", "--seconds", "10", "--row", "krtp"]);
     }
 }
