@@ -238,7 +238,7 @@ mod tests {
     fn indexed(paths: &[PathBuf], cache: &Path) -> Report {
         let mut report = Report::default();
         let found = find(paths, &mut report.failures);
-        let cache = Cache { directory: cache.to_owned(), limit: u64::MAX };
+        let cache = Cache::new(cache.to_owned(), u64::MAX);
         index_all(found, &cache, NonZeroUsize::MIN.saturating_add(1), &ProgressBar::hidden(), report)
     }
 
@@ -281,7 +281,7 @@ mod tests {
     fn a_cache_that_cannot_be_written_is_no_success() {
         let dir = library();
         let found = vec![Found { path: dir.path().join("b.ts"), octets: 1, named: false }];
-        let cache = Cache { directory: dir.path().join("a.txt/cache"), limit: u64::MAX };
+        let cache = Cache::new(dir.path().join("a.txt/cache"), u64::MAX);
         let report = (0..400).map(|_| {
             index_all(found.clone(), &cache, NonZeroUsize::MIN, &ProgressBar::hidden(), Report::default())
         });

@@ -90,8 +90,7 @@ fn the_second_probe_reads_nothing() {
     fs::write(&path, programme(20.0, 0, |_| 4e6).0).expect("room for it");
     let cache = dir.path().join("cache");
     let look = || {
-        let (library, mut looks) =
-            (Library::new(Some(Cache { directory: cache.clone(), limit: u64::MAX })), 0);
+        let (library, mut looks) = (Library::new(Some(Cache::new(cache.clone(), u64::MAX))), 0);
         let report = probe(&path, None, &library, &mut |_, _| looks += 1).expect("a transport stream");
         library.keep();
         (report, looks)

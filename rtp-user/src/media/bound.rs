@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -24,13 +25,57 @@ pub fn touch(file: &File) {
     let _ = file.set_modified(SystemTime::now());
 }
 
-/// Removes files of `dir` whose names end in `ending`, those first that were used least recently, until the rest take
-/// no more than `limit` octets; and what killed writers left. `spare` stays. The number of files removed.
-pub fn keep_within(dir: &Path, ending: &str, limit: u64, spare: &Path) -> io::Result<usize> {
+/// So much of the limit, one in, may be written between two looks at all files, and is made room for when there is none:
+/// looking costs as much as there are files.
+const SHARE: u64 = 16;
+
+/// What a directory's files may take, and what they take.
+#[derive(Debug)]
+pub struct Bound {
+    limit: u64,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// When last looked at.
+    octets: u64,
+    /// Written since. What is replaced counts twice until the next look.
+    added: u64,
+}
+
+impl Bound {
+    /// Of `limit` octets.
+    pub fn new(limit: u64) -> Self {
+        Self { limit, known: Mutex::default() }
+    }
+
+    /// Notes that `octets` were written to `new`, a file of `dir` whose name ends in `ending`. If such files take more
+    /// than the limit, those go first that were used least recently, until a sixteenth of it is free; and now and then
+    /// what killed writers left. `new` stays. The number of files removed.
+    pub fn added(&self, dir: &Path, ending: &str, new: &Path, octets: u64) -> io::Result<usize> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Known { octets: before, added }) = known.as_mut() {
+            *added += octets;
+            if *added <= self.limit / SHARE && *before + *added <= self.limit {
+                return Ok(0);
+            }
+        }
+        let (removed, left) = keep_within(dir, ending, self.limit, new)?;
+        *known = Some(Known { octets: left, added: 0 });
+        Ok(removed)
+    }
+}
+
+/// Removes files of `dir` as [`Bound::added`] says: the number of those removed, and the octets of those that count and
+/// are left.
+fn keep_within(dir: &Path, ending: &str, limit: u64, spare: &Path) -> io::Result<(usize, u64)> {
     let (kept, waste) = read(dir, ending, SystemTime::now())?;
-    let surplus = surplus(kept, limit, spare);
+    let octets = |entries: &[Entry]| entries.iter().map(|entry| entry.octets).sum::<u64>();
+    let all = octets(&kept);
+    let surplus = if all > limit { surplus(kept, limit - limit / SHARE, spare) } else { Vec::new() };
     let mut removed = 0;
-    for path in surplus.iter().chain(&waste) {
+    for path in surplus.iter().map(|entry| &entry.path).chain(&waste) {
         match fs::remove_file(path) {
             Ok(()) => removed += 1,
             // Another process was faster.
@@ -38,7 +83,7 @@ pub fn keep_within(dir: &Path, ending: &str, limit: u64, spare: &Path) -> io::Re
             Err(error) => return Err(error),
         }
     }
-    Ok(removed)
+    Ok((removed, all - octets(&surplus)))
 }
 
 /// The files that count, and those that nobody will ever look for.
@@ -63,19 +108,19 @@ fn read(dir: &Path, ending: &str, now: SystemTime) -> io::Result<(Vec<Entry>, Ve
 }
 
 /// Which of `entries` have to go.
-fn surplus(mut entries: Vec<Entry>, limit: u64, spare: &Path) -> Vec<PathBuf> {
+fn surplus(mut entries: Vec<Entry>, limit: u64, spare: &Path) -> Vec<Entry> {
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.path == spare, entry.used)));
     let mut octets = 0;
     let over = |entry: &Entry| {
         octets += entry.octets;
         octets > limit && entry.path != spare
     };
-    entries.into_iter().filter(over).map(|entry| entry.path).collect()
+    entries.into_iter().filter(over).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, keep_within, surplus, touch};
+    use super::{Bound, Entry, surplus, touch};
     use std::{
         fs::{self, File},
         path::Path,
@@ -100,6 +145,7 @@ mod tests {
         ];
         for (limit, spare, expected) in cases {
             let gone = surplus(all(), limit, Path::new(spare));
+            let gone: Vec<_> = gone.iter().map(|entry| &*entry.path).collect();
             let expected: Vec<_> = expected.iter().map(Path::new).collect();
             assert_eq!(gone, expected, "{limit} octets, sparing {spare:?}");
         }
@@ -117,7 +163,8 @@ mod tests {
             }
         }
         touch(&File::open(path("one.index")).unwrap());
-        assert_eq!(keep_within(dir.path(), ".index", 250, &path("two.index")).unwrap(), 2);
+        let bound = Bound::new(250);
+        assert_eq!(bound.added(dir.path(), ".index", &path("two.index"), 100).unwrap(), 2);
         let left = |name: &str| path(name).exists();
         assert!(
             left("one.index") && left("two.index") && !left("three.index"),
@@ -125,6 +172,24 @@ mod tests {
         );
         assert!(left("a.film"), "not ours");
         assert!(left(".tmpNew") && !left(".tmpOld"), "what nobody writes any more");
-        assert_eq!(keep_within(dir.path(), ".index", 250, Path::new("")).unwrap(), 0);
+        assert_eq!(bound.added(dir.path(), ".index", Path::new(""), 0).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_directory_is_looked_at_now_and_then_only() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |number: usize| dir.path().join(format!("{number}.index"));
+        let bound = Bound::new(32_000);
+        let add = |number| {
+            fs::write(path(number), [0; 100]).expect("room for it");
+            bound.added(dir.path(), ".index", &path(number), 100).unwrap()
+        };
+        let count = || fs::read_dir(dir.path()).expect("ours").count();
+        assert_eq!((0..320).map(add).sum::<usize>(), 0, "they fit");
+        assert_eq!((add(320), count()), (21, 300), "and now a sixteenth is free");
+        assert_eq!(((321..341).map(add).sum::<usize>(), count()), (0, 320));
+        // What others write is seen before it is much.
+        (1000..1020).for_each(|number| fs::write(path(number), [0; 100]).expect("room for it"));
+        assert_eq!((add(341), count()), (41, 300));
     }
 }

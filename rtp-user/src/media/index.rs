@@ -8,7 +8,7 @@
 //! not fit the media file, or is damaged, is as good as none.
 
 use super::{
-    bound,
+    bound::{self, Bound},
     clock::{Clock, Knot},
     identity::Identity,
     pcr::HERTZ,
@@ -146,9 +146,8 @@ impl Index {
     }
 
     /// Keeps the index in `dir`, which is made if need be. It replaces an older
-    /// one whole, or not at all. Others go, those first that were used least
-    /// recently, until all take no more than `limit` octets.
-    pub fn store(&self, dir: &Path, limit: u64) -> Result<(), IndexError> {
+    /// one whole, or not at all. Others go where all take more than `bound` has room for.
+    pub fn store(&self, dir: &Path, bound: &Bound) -> Result<(), IndexError> {
         if !self.settled {
             return Err(IndexError::Unsettled { path: dir.into() });
         }
@@ -163,7 +162,7 @@ impl Index {
         let octets = size_of::<Header>() + parts.iter().map(|part| part.len()).sum::<usize>();
         let written = write(dir, &path, &header, &parts);
         written.map_err(|source| IndexError::Write { path: path.clone(), source, octets })?;
-        match bound::keep_within(dir, ENDING, limit, &path) {
+        match bound.added(dir, ENDING, &path, octets as u64) {
             Ok(0) => {}
             Ok(removed) => tracing::info!("{removed} old indexes removed from {}", dir.display()),
             Err(source) => return Err(IndexError::Full { path: dir.into(), source }),

@@ -1,5 +1,6 @@
 use super::{Identity, Index, IndexError, Key, cache_dir, file_name};
 use crate::media::{
+    bound::Bound,
     clock::{Clock, Knot},
     psi::Programme,
     scan::{Counts, Scan},
@@ -13,6 +14,10 @@ use std::{
 };
 
 const PAYLOAD: u32 = 1316;
+
+fn plenty() -> Bound {
+    Bound::new(u64::MAX)
+}
 
 /// A file written in 1970.
 const FILE: Identity =
@@ -39,7 +44,7 @@ fn whole() -> Index {
 /// A directory with the index of [`FILE`] in it, and where.
 fn stored() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");
-    whole().store(dir.path(), u64::MAX).expect("room for it");
+    whole().store(dir.path(), &plenty()).expect("room for it");
     let path = dir.path().join(file_name(&KEY));
     (dir, path)
 }
@@ -66,7 +71,7 @@ fn an_index_comes_back_as_it_was_kept() {
     ];
     for (case, index) in cases {
         let dir = tempfile::tempdir().expect("a directory");
-        index.store(dir.path(), u64::MAX).expect("room for it");
+        index.store(dir.path(), &plenty()).expect("room for it");
         let key = index.key;
         assert_eq!(load(dir.path(), key), Some(index), "{case}");
         let names: Vec<_> =
@@ -121,7 +126,7 @@ fn damage_anywhere_is_noticed() {
     }
     fs::write(&path, [&good[..], b"\0\0"].concat()).expect("room for it");
     assert_eq!(load(dir.path(), KEY), None, "longer");
-    whole().store(dir.path(), u64::MAX).expect("a damaged one is replaced");
+    whole().store(dir.path(), &plenty()).expect("a damaged one is replaced");
     assert!(load(dir.path(), KEY).is_some());
 }
 
@@ -130,7 +135,7 @@ fn the_index_of_a_file_just_written_is_used_but_not_kept() {
     let dir = tempfile::tempdir().expect("a directory");
     let index = Index::new(KEY, Some(SUMS.to_vec()), None, false);
     assert_eq!(index.sums(), Some(&SUMS[..]));
-    assert!(matches!(index.store(dir.path(), u64::MAX), Err(IndexError::Unsettled { .. })));
+    assert!(matches!(index.store(dir.path(), &plenty()), Err(IndexError::Unsettled { .. })));
     assert_eq!(load(dir.path(), KEY), None);
 }
 
@@ -141,7 +146,7 @@ fn a_directory_that_cannot_be_used_is_named() {
     fs::write(&blocked, "").expect("room for it");
     let below = blocked.join("krtp");
     let index = whole();
-    let message = index.store(&below, u64::MAX).expect_err("below a file").to_string();
+    let message = index.store(&below, &plenty()).expect_err("below a file").to_string();
     assert_eq!(
         message,
         format!(
@@ -155,7 +160,7 @@ fn a_directory_that_cannot_be_used_is_named() {
     // A directory where the index should be.
     let path = dir.path().join(file_name(&KEY));
     fs::create_dir(&path).expect("room for it");
-    let message = index.store(dir.path(), u64::MAX).expect_err("in the way").to_string();
+    let message = index.store(dir.path(), &plenty()).expect_err("in the way").to_string();
     assert!(message.starts_with(&format!("the index {} cannot be written", path.display())), "{message}");
     assert_eq!(load(dir.path(), KEY), None);
     assert_eq!(load(&dir.path().join("never/made"), KEY), None);
@@ -166,7 +171,7 @@ fn missing_directories_are_made_for_the_user_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().expect("a directory");
     let cache = dir.path().join("cache/krtp");
-    whole().store(&cache, u64::MAX).expect("room for it");
+    whole().store(&cache, &plenty()).expect("room for it");
     let mode = fs::metadata(&cache).expect("just made").permissions().mode();
     assert_eq!(mode & 0o077, 0, "mode {mode:o}");
     assert!(load(&cache, KEY).is_some());
@@ -200,13 +205,15 @@ fn a_cache_keeps_its_size_and_what_was_used_last() {
     let path = |inode| dir.path().join(file_name(&of(inode)));
     for inode in 1..=3 {
         Index::new(of(inode), Some(SUMS.to_vec()), None, true)
-            .store(dir.path(), u64::MAX)
+            .store(dir.path(), &plenty())
             .expect("room for it");
         fs::File::open(path(inode)).unwrap().set_modified(long_ago + Duration::from_secs(inode)).unwrap();
     }
     let octets = fs::metadata(path(1)).expect("ours").len();
     assert!(load(dir.path(), of(1)).is_some(), "now it is the one that was used last");
-    Index::new(of(4), Some(SUMS.to_vec()), None, true).store(dir.path(), 2 * octets).expect("room for two");
+    Index::new(of(4), Some(SUMS.to_vec()), None, true)
+        .store(dir.path(), &Bound::new(2 * octets + octets / 4))
+        .expect("room for two");
     let left: Vec<u64> = (1..=4).filter(|inode| path(*inode).exists()).collect();
     assert_eq!(left, [1, 4]);
 }

@@ -3,6 +3,7 @@
 
 use super::{
     Media,
+    bound::Bound,
     clock::Clock,
     index::{Index, IndexError, Key, user_cache_dir},
     making::Making,
@@ -62,10 +63,8 @@ impl ClockWish {
 /// Where indexes are kept, and how many.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    /// Where.
-    pub directory: PathBuf,
-    /// Octets that all of them may take.
-    pub limit: u64,
+    directory: PathBuf,
+    bound: Arc<Bound>,
 }
 
 /// Names the limit of a user's cache.
@@ -81,6 +80,11 @@ pub struct LimitError {
 }
 
 impl Cache {
+    /// In `directory`, all of them no more than `limit` octets.
+    pub fn new(directory: PathBuf, limit: u64) -> Self {
+        Self { directory, bound: Arc::new(Bound::new(limit)) }
+    }
+
     /// The user's (see [`super::index::user_cache_dir`]), if there can be one, with the environment's limit.
     pub fn of_user() -> Result<Option<Self>, LimitError> {
         let limit = match env::var_os(LIMIT_VARIABLE) {
@@ -90,7 +94,7 @@ impl Cache {
                 text.parse::<ByteSize>().map_err(|_| LimitError { text: text.into() })?.0
             }
         };
-        Ok(user_cache_dir().map(|directory| Self { directory, limit }))
+        Ok(user_cache_dir().map(|directory| Self::new(directory, limit)))
     }
 }
 
@@ -186,7 +190,7 @@ impl Library {
         let all = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let store = |making: &Arc<Mutex<Making>>| {
             let fresh = making.lock().unwrap_or_else(PoisonError::into_inner).take_fresh();
-            fresh.and_then(|index| index.store(&cache.directory, cache.limit).err())
+            fresh.and_then(|index| index.store(&cache.directory, &cache.bound).err())
         };
         all.values().filter_map(store).collect()
     }

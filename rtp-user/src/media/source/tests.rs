@@ -199,7 +199,7 @@ fn what_is_kept_grows_with_what_was_needed() {
         std::thread::yield_now();
     }
     let cache = film.dir.path().join("cache");
-    let library = || Library::new(Some(Cache { directory: cache.clone(), limit: u64::MAX }));
+    let library = || Library::new(Some(Cache::new(cache.clone(), u64::MAX)));
     let complete = |sums, clock| {
         let (library, mut reads) = (library(), 0);
         let mut source = film.source(&library, sums, clock);
