@@ -25,8 +25,8 @@ pub fn touch(file: &File) {
     let _ = file.set_modified(SystemTime::now());
 }
 
-/// So much of the limit, one in, may be written between two looks at all files, and is made room for when there is none:
-/// looking costs as much as there are files.
+/// One part of the limit in so many may be written between two looks at all files, since a look costs as much as there
+/// are files; and where there is no room left, room for one such part is made.
 const SHARE: u64 = 16;
 
 /// What a directory's files may take, and what they take.

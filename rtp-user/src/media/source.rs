@@ -27,12 +27,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use window::Window;
-
-/// Packets of a batch from which on fetching its payloads pays: a window costs page tables for 512 KiB at once, which is
-/// felt where a thousand paced streams begin together and send a few packets each. (Measured with 1,000 of 2 Mb/s: the
-/// latest packet after 8 to 12 ms instead of 27 to 42.)
-const WORTH_FETCHING: usize = 8;
+use window::{WORTH_FETCHING, Window};
 
 /// The file cannot be sent any further.
 #[derive(Debug, thiserror::Error)]

@@ -198,7 +198,7 @@ fn job(options: &Options, limit: Duration) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Options;
+    use super::{Options, Time};
     use clap::{CommandFactory, Parser};
 
     #[test]
@@ -208,5 +208,8 @@ mod tests {
         assert_eq!(options.seconds(), 10);
         let words = options.words(options.seconds()).unwrap();
         assert_eq!(words[..5], ["pacing", "--seconds", "10", "--row", "krtp"]);
+        assert_eq!(words.last().unwrap(), &format!("--machine={}", Time::Instructions.says()));
+        let on_host = Options::parse_from(["pacing", "--host"]).words(2).unwrap();
+        assert!(!on_host.iter().any(|word| word.starts_with("--machine")), "{on_host:?}");
     }
 }

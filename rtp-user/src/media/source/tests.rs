@@ -193,6 +193,17 @@ fn a_file_that_changes_is_told() {
 }
 
 #[test]
+fn a_few_packets_are_not_worth_page_tables() {
+    let film = Film::new();
+    let mut source = film.source(&Library::new(None), true, ClockWish::None);
+    source.complete(&mut |_, _| {}).expect("readable");
+    for (packets, fetched) in [(1, false), (7, false), (8, true)] {
+        source.prepare(&film.plan.batch(0, packets)).expect("it is as it was");
+        assert_eq!(source.window.is_some(), fetched, "{packets} packets");
+    }
+}
+
+#[test]
 fn what_is_kept_grows_with_what_was_needed() {
     let film = Film::new();
     while !film.media.identity.is_settled(std::time::SystemTime::now()) {

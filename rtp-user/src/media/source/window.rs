@@ -10,6 +10,11 @@ use std::fs::File;
 /// putting them up, and a loop comes back.
 const WINDOW: u64 = 1 << 30;
 
+/// Packets of a batch from which on fetching its payloads pays: a window costs page tables for [`STEP`] octets at once, which is
+/// felt where a thousand paced streams begin together and send a few packets each. (Measured with 1,000 of 2 Mb/s: the
+/// latest packet after 8 to 12 ms instead of 27 to 42.)
+pub(super) const WORTH_FETCHING: usize = 8;
+
 /// A part of the file in our address space, only to fetch through.
 #[derive(Debug)]
 pub(super) struct Window {
