@@ -175,8 +175,12 @@ pub enum SendError {
 impl SendError {
     /// What the kernel's answer to a send means. `mtu`: the path's, as far as known.
     fn of(destination: SocketAddr, setting: &Setting, mtu: Option<u32>, source: io::Error) -> Self {
+        let needed = setting.payload + overhead(destination.is_ipv6());
         match source.raw_os_error() {
-            Some(libc::EMSGSIZE) => Self::mtu(destination, setting, mtu.unwrap_or_default()),
+            // EINVAL: so kernels before 2025 answer if it is a batch.
+            Some(libc::EMSGSIZE | libc::EINVAL) if mtu.is_some_and(|mtu| mtu < needed) => {
+                Self::mtu(destination, setting, mtu.unwrap_or_default())
+            }
             Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::ENODEV | libc::ENXIO) => {
                 Self::Gone { destination, source }
             }

@@ -197,6 +197,15 @@ impl FlowSocket {
         if answer == 0 { Ok(octets.cast_unsigned().into()) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// Throws away the datagram that stands unfinished in the socket, if one does.
+    pub fn abandon(&self) {
+        // Octets that cannot be added let go of those that are there (`ip_append_data`, then
+        // `udp_flush_pending_frames`); more than fit behind a UDP header are no datagram by themselves either.
+        static TOO_MANY: [u8; u16::MAX as usize] = [0; u16::MAX as usize];
+        let answer = self.sock_ref().send(&TOO_MANY);
+        debug_assert!(answer.is_err(), "a datagram of {answer:?} octets");
+    }
+
     /// The socket itself.
     pub fn sock_ref(&self) -> SockRef<'_> {
         SockRef::from(&self.socket)

@@ -10,29 +10,29 @@ use std::{
     path::Path,
 };
 
-/// Starts an endless stream of a copy of the sample, calls `change` with the
+/// Starts an endless stream of a copy of the sample with `options`, calls `change` with the
 /// copy when a packet has come, and returns how the stream ended. Of the
 /// packets that krtp reports all have come, but for the last `under_way`.
 #[track_caller]
-fn under_a_stream(net: &Net, engine: &str, under_way: usize, change: impl FnOnce(&Path)) -> Ended {
+fn under_a_stream(net: &Net, options: &[&str], under_way: usize, change: impl FnOnce(&Path)) -> Ended {
     let path = net.krtp.file("copy.ts", &sample());
     let capture = Capture::start(&net.b, "vb", &[5004]);
     let destination = "198.18.0.2:5004".parse().expect("an address");
     let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--loop"];
-    let running = net.start_stream(&[&arguments[..], &["--engine", engine]].concat());
+    let running = net.start_stream(&[&arguments[..], options].concat());
     wait_for("a packet", || capture.so_far(destination).pop());
     change(&path);
     let ended = running.wait();
     let report = ended.json();
-    assert_eq!(report["ended"], "failed", "{engine}: {report}");
-    assert!(report["error"].as_str().is_some_and(|error| ended.failure() == error), "{engine}: {ended:?}");
+    assert_eq!(report["ended"], "failed", "{options:?}: {report}");
+    assert!(report["error"].as_str().is_some_and(|error| ended.failure() == error), "{options:?}: {ended:?}");
     let packets: usize = number(&report, "packets");
     let datagrams = capture.datagrams(destination, packets.saturating_sub(under_way));
-    assert!(datagrams.len() <= packets, "{engine}: {} packets came: {report}", datagrams.len());
+    assert!(datagrams.len() <= packets, "{options:?}: {} packets came: {report}", datagrams.len());
     let sequence = |datagram: &Datagram| datagram.rtp().expect("RTP").sequence;
     for (number, pair) in datagrams.windows(2).enumerate() {
         let due = sequence(&pair[0]).wrapping_add(1);
-        assert_eq!(sequence(&pair[1]), due, "{engine}: after packet {number}: {report}");
+        assert_eq!(sequence(&pair[1]), due, "{options:?}: after packet {number}: {report}");
     }
     ended
 }
@@ -43,23 +43,32 @@ fn under_way() -> usize {
     7 * slowness() as usize
 }
 
-/// The same in a network of its own for each engine, with what the line must say.
+/// By the file's clock: some packets at a time, and pauses in which everything can change.
+const PACED: [&str; 1] = ["pcr"];
+/// And in the middle of large batches, too.
+const ANYHOW: [&str; 2] = ["pcr", "none"];
+
+/// The same in a network of its own for each engine and each of `paces`, with what the line must say.
 #[track_caller]
-fn each_engine(under_way: usize, change: impl Fn(&Net, &Path), words: &[&str]) {
-    for engine in ["kernel", "user"] {
+fn each_engine(paces: &[&str], under_way: usize, change: impl Fn(&Net, &Path), words: &[&str]) {
+    for (engine, pace) in
+        ["kernel", "user"].iter().flat_map(|engine| paces.iter().map(move |pace| (engine, pace)))
+    {
         let net = Net::resolving();
-        let ended = under_a_stream(&net, engine, under_way, |path| change(&net, path));
+        let options = ["--engine", engine, "--pace", pace];
+        let ended = under_a_stream(&net, &options, under_way, |path| change(&net, path));
         for word in words {
-            assert!(ended.failure().contains(word), "{engine}: {word}? {}", ended.failure());
+            assert!(ended.failure().contains(word), "{options:?}: {word}? {}", ended.failure());
         }
         let links = net.a.ip(&["-o", "link", "show", "type", "macvlan"]);
-        assert!(links.is_empty(), "{engine}: left behind: {links}");
+        assert!(links.is_empty(), "{options:?}: left behind: {links}");
     }
 }
 
 #[test]
 fn the_interface_is_deleted() {
     each_engine(
+        &PACED,
         under_way(),
         |net, _| {
             net.a.ip(&["link", "delete", "va"]);
@@ -71,6 +80,7 @@ fn the_interface_is_deleted() {
 #[test]
 fn the_interface_is_set_down() {
     each_engine(
+        &PACED,
         under_way(),
         |net, _| {
             net.a.ip(&["link", "set", "va", "down"]);
@@ -82,6 +92,7 @@ fn the_interface_is_set_down() {
 #[test]
 fn the_mtu_is_lowered() {
     each_engine(
+        &ANYHOW,
         0,
         |net, _| {
             net.a.ip(&["link", "set", "va", "mtu", "1000"]);
@@ -94,6 +105,7 @@ fn the_mtu_is_lowered() {
 #[test]
 fn the_file_is_cut_short() {
     each_engine(
+        &ANYHOW,
         0,
         |_, path| {
             let file = OpenOptions::new().write(true).open(path).expect("ours");
@@ -106,6 +118,7 @@ fn the_file_is_cut_short() {
 #[test]
 fn the_file_is_written_to() {
     each_engine(
+        &ANYHOW,
         0,
         |_, path| {
             let mut file = OpenOptions::new().write(true).open(path).expect("ours");
