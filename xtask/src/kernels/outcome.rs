@@ -27,8 +27,8 @@ pub struct Outcome {
     pub pacing: Pacing,
     /// Per test binary.
     pub tests: Vec<Tested>,
-    /// The end of the console, of a machine that did not come through.
-    pub console: Vec<String>,
+    /// Of what went wrong beside the tests, a name and the last lines that were said of it.
+    pub words: Vec<(&'static str, Vec<String>)>,
 }
 
 /// What the independent receiver of `krtp-bench pacing` found.
@@ -55,6 +55,8 @@ pub struct Tested {
     pub not_here: Vec<String>,
     /// How long it took, if it came to its end.
     pub seconds: Option<u64>,
+    /// What the tests that failed said; the last lines of all, if some did not come to their end.
+    pub words: Vec<String>,
 }
 
 /// What a test writes in front of what its kernel cannot do.
@@ -72,16 +74,28 @@ impl Outcome {
             Tested::read(&test.name, &log, &text(&format!("{}.ended", test.name)))
         };
         let console = fs::read(machine.console()).context("the console")?;
-        let console = String::from_utf8_lossy(&console).lines().map(str::to_owned).collect::<Vec<_>>();
+        let console = String::from_utf8_lossy(&console);
+        let (doctor, stream) = (text("doctor.log"), text("stream.log"));
+        let (verified, path, pacing) = (verified(&doctor), path(&stream), Pacing::read(&text("pacing.json")));
+        let words = [
+            (end == End::Done, "the console", &*console),
+            (verified.is_some(), "doctor", &doctor),
+            (path.is_some(), "stream", &stream),
+            (pacing.good, "pacing", &text("pacing.log")),
+        ];
         Ok(Self {
             series: kernel.series,
             package: kernel.package.clone(),
+            words: words
+                .into_iter()
+                .filter(|(good, ..)| !good)
+                .map(|(_, name, log)| (name, last(log)))
+                .collect(),
             end,
-            verified: verified(&text("doctor.log")),
-            path: path(&text("stream.log")),
-            pacing: Pacing::read(&text("pacing.json")),
+            verified,
+            path,
+            pacing,
             tests: tests.iter().map(tested).collect(),
-            console: console[console.len().saturating_sub(12)..].to_vec(),
         })
     }
 
@@ -133,7 +147,8 @@ impl Tested {
         let not_here =
             log.lines().filter_map(|line| line.strip_prefix(NOT_HERE)).map(str::to_owned).collect();
         let seconds = ended.split_whitespace().nth(1).and_then(|seconds| seconds.parse().ok());
-        Self { name: name.to_owned(), passed, failed, open, not_here, seconds }
+        let words = if open > 0 { last(log) } else { words(log) };
+        Self { name: name.to_owned(), passed, failed, open, not_here, seconds, words }
     }
 
     /// As a cell of the table.
@@ -147,6 +162,23 @@ impl Tested {
         }
         shown
     }
+}
+
+/// Lines of a log's end that are shown.
+const LAST: usize = 12;
+/// Lines of what failed tests said that are shown.
+const MOST: usize = 60;
+
+fn last(log: &str) -> Vec<String> {
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(LAST)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// What a test binary tells of its failed tests: between `failures:` and `failures:`, the list of their names.
+fn words(log: &str) -> Vec<String> {
+    let mut parts = log.split("\nfailures:\n");
+    let told = parts.nth(1).filter(|_| parts.next().is_some()).unwrap_or_default();
+    told.lines().filter(|line| !line.is_empty()).take(MOST).map(str::to_owned).collect()
 }
 
 /// A step's end in a few words, from its `.ended` file.
@@ -195,8 +227,19 @@ mod tests {
         );
         assert_eq!(tested.not_here, ["a tcx link beside ours"]);
         assert_eq!(tested.shown(), "2 passed, 1 failed, 1 not finished");
+        assert_eq!(tested.words.last().map(String::as_str), Some("test kill::a ... ok"), "the log's end");
         assert_eq!(Tested::read("host", LOG, "101 77\n").seconds, Some(77));
         assert_eq!(Tested::read("host", "", "").shown(), "0 passed");
+    }
+
+    #[test]
+    fn what_failed_tests_said_is_kept() {
+        let log = "\nrunning 2 tests\ntest a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\n\n\
+            thread 'b' panicked at tests/host/changes.rs:90:9:\n1000?\n\n\nfailures:\n    b\n\ntest result: FAILED.\n";
+        let tested = Tested::read("host", log, "101 7\n");
+        let place = "thread 'b' panicked at tests/host/changes.rs:90:9:";
+        assert_eq!(tested.words, ["---- b stdout ----", place, "1000?"]);
+        assert_eq!(Tested::read("host", "running 1 test\ntest a ... ok\n", "0 1\n").words, [""; 0]);
     }
 
     #[test]

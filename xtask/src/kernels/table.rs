@@ -73,16 +73,19 @@ fn details(outcome: &Outcome) -> String {
     let mut text = String::new();
     let name = outcome.series.name();
     for test in &outcome.tests {
-        let Tested { name: binary, failed, not_here, .. } = test;
+        let Tested { name: binary, failed, not_here, words, .. } = test;
         for test in failed {
             _ = writeln!(text, "{name}: {binary}: {test} failed");
         }
         for what in not_here {
             _ = writeln!(text, "{name}: {binary}: not on this kernel: {what}");
         }
+        if !words.is_empty() {
+            _ = writeln!(text, "{name}: {binary} said:\n  {}", words.join("\n  "));
+        }
     }
-    if outcome.end != End::Done {
-        _ = writeln!(text, "{name}: the console's last lines:\n  {}", outcome.console.join("\n  "));
+    for (step, words) in &outcome.words {
+        _ = writeln!(text, "{name}: {step}, the last lines:\n  {}", words.join("\n  "));
     }
     if !outcome.is_good() {
         let place = shown(outcome.series).unwrap_or_default();
