@@ -5,7 +5,7 @@ use super::{
     pin_error::PinError,
     qdisc::QdiscError,
     segmenter::Filter,
-    undo::Undo,
+    undo::{Undo, WITH_CLSACT, is_clsact_ours},
 };
 use crate::net::netlink::{Link, NetlinkError};
 use aya::{
@@ -43,6 +43,14 @@ pub enum AttachError {
         interface: String,
         /// The kernel's answer.
         source: TcError,
+    },
+    /// Its filters cannot be listed (kernels before 6.6).
+    #[error("cannot list the filters of {interface}: {source}")]
+    Filters {
+        /// The interface.
+        interface: String,
+        /// The kernel's answer.
+        source: io::Error,
     },
     /// No guardian.
     #[error("cannot start the guardian that cleans up {interface}: {source}")]
@@ -101,7 +109,7 @@ pub struct Hung {
     pub link: SchedClassifierLink,
     /// How to take away what the kernel would keep.
     pub undo: Undo,
-    /// Whether the interface's clsact qdisc is our making.
+    /// Whether the interface's clsact qdisc is krtp's making.
     pub made_clsact: bool,
     /// The filter, on a kernel without tcx.
     pub filter: Option<Filter>,
@@ -121,18 +129,15 @@ pub fn hang_program(
     mut undo: Undo,
 ) -> Result<Hung, AttachError> {
     let interface = link.name.clone();
-    let options = match Hook::of_this_kernel() {
+    let hook = Hook::of_this_kernel();
+    let made_clsact = hook == Hook::Clsact && has_our_clsact(link)?;
+    let options = match hook {
         Hook::Tcx => TcAttachOptions::TcxOrder(LinkOrder::first()),
+        Hook::Clsact if made_clsact => {
+            TcAttachOptions::Netlink(NlOptions { handle: WITH_CLSACT.into(), ..NlOptions::default() })
+        }
         Hook::Clsact => TcAttachOptions::Netlink(NlOptions::default()),
     };
-    let mut made_clsact = false;
-    if Hook::of_this_kernel() == Hook::Clsact {
-        match qdisc_add_clsact(&interface) {
-            Ok(()) => made_clsact = true,
-            Err(error) if is_exists(&error) => {}
-            Err(source) => return Err(AttachError::Clsact { interface, source }),
-        }
-    }
     let id = program.info().map(|info| info.id());
     let attached =
         program.attach_with_options(&interface, direction, options).and_then(|id| program.take_link(id));
@@ -147,7 +152,7 @@ pub fn hang_program(
         }
     };
     let mut filter = None;
-    if Hook::of_this_kernel() == Hook::Clsact {
+    if hook == Hook::Clsact {
         filter = id.ok().map(|program| Filter { program, made_clsact });
         if let (Ok(priority), Ok(handle)) = (hung.priority(), hung.handle()) {
             undo = undo.filter(link.index, direction, priority, handle.into());
@@ -157,6 +162,17 @@ pub fn hang_program(
         }
     }
     Ok(Hung { link: hung, undo, made_clsact, filter })
+}
+
+/// Sees to it that `link` has a clsact qdisc; whether it is this krtp's making or that of one that is still there.
+fn has_our_clsact(link: &Link) -> Result<bool, AttachError> {
+    let interface = link.name.clone();
+    match qdisc_add_clsact(&interface) {
+        Ok(()) => Ok(true),
+        Err(error) if is_exists(&error) => is_clsact_ours(link.index)
+            .map_err(|source| AttachError::Filters { interface, source: source.into() }),
+        Err(source) => Err(AttachError::Clsact { interface, source }),
+    }
 }
 
 fn is_exists(error: &TcError) -> bool {

@@ -25,6 +25,10 @@ const RTM_NEWTFILTER: u16 = 44;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_ERROR: u16 = 2;
 
+/// The handle of our filters on a clsact qdisc that is krtp's making (`krtp`). Who hangs a filter beside one of them
+/// takes the qdisc over as well, and the last to go takes it away.
+pub const WITH_CLSACT: u32 = u32::from_be_bytes(*b"krtp");
+
 /// One step of undoing.
 #[derive(Clone, Debug)]
 enum Step {
@@ -47,6 +51,8 @@ pub struct Undo {
 struct Answer {
     /// A filter was in it.
     filter: bool,
+    /// One of those that say that their clsact qdisc is ours.
+    with_clsact: bool,
     /// Zero, or the negative error number.
     error: i32,
 }
@@ -74,13 +80,10 @@ impl Undo {
         self
     }
 
-    /// Removes the clsact qdisc of `interface`, unless others have filters there.
+    /// Removes the clsact qdisc of `interface`, unless there are filters (another krtp's, or others').
     #[must_use]
     pub fn clsact(mut self, interface: u32) -> Self {
-        for minor in [TcHandle::MIN_INGRESS, TcHandle::MIN_EGRESS] {
-            let dump = RouteNetlinkMessage::GetTrafficFilter(filters(interface, minor));
-            self.steps.push(Step::EndIfAnyFilter(request(dump, NLM_F_DUMP)));
-        }
+        self.steps.extend(listings(interface).map(Step::EndIfAnyFilter));
         let mut message = TcMessage::with_index(interface.cast_signed());
         message.header.parent = TcHandle::CLSACT;
         message.header.handle = TcHandle { major: u16::MAX, minor: 0 };
@@ -163,6 +166,19 @@ fn put_back(socket: impl AsFd, descriptor: BorrowedFd<'_>, record: &Record) {
     record.remove();
 }
 
+/// Whether a filter of `interface` says that the clsact qdisc is krtp's making.
+pub fn is_clsact_ours(interface: u32) -> rustix::io::Result<bool> {
+    let socket = Undo::socket()?;
+    Ok(listings(interface).any(|dump| ask(&socket, &dump).with_clsact))
+}
+
+/// Requests for the filters on both sides of `interface`.
+fn listings(interface: u32) -> impl Iterator<Item = Vec<u8>> {
+    [TcHandle::MIN_INGRESS, TcHandle::MIN_EGRESS].into_iter().map(move |minor| {
+        request(RouteNetlinkMessage::GetTrafficFilter(filters(interface, minor)), NLM_F_DUMP)
+    })
+}
+
 fn filters(interface: u32, minor: u16) -> TcMessage {
     let mut message = TcMessage::with_index(interface.cast_signed());
     message.header.family = AddressFamily::Unspec;
@@ -200,7 +216,13 @@ fn ask(socket: impl AsFd, request: &[u8]) -> Answer {
                     let error = rest.get(16..).and_then(|rest| rest.first_chunk());
                     return Answer { error: error.map_or(0, |octets| i32::from_ne_bytes(*octets)), ..answer };
                 }
-                RTM_NEWTFILTER => answer.filter = true,
+                RTM_NEWTFILTER => {
+                    answer.filter = true;
+                    // tcmsg begins with the family, padded, and the interface; then comes the handle.
+                    let handle = rest.get(16 + 8..).and_then(<[u8]>::first_chunk);
+                    answer.with_clsact |=
+                        handle.is_some_and(|octets| u32::from_ne_bytes(*octets) == WITH_CLSACT);
+                }
                 _ => {}
             }
             rest = rest.get(length.max(16).next_multiple_of(4)..).unwrap_or_default();

@@ -27,8 +27,8 @@ const SHARE: u64 = 4;
 pub enum Turn {
     /// Another turn at this time (`CLOCK_MONOTONIC`, ns); zero: as soon as possible.
     At(u64),
-    /// Nothing more. What was handed over has left by this time.
-    Ended(u64),
+    /// Nothing more.
+    Ended,
 }
 
 /// How a stream is played.
@@ -133,10 +133,10 @@ impl Player {
 
     fn send_one(&mut self) -> Result<Turn, SendError> {
         if self.course.due()?.is_none() {
-            return Ok(Turn::Ended(0));
+            return Ok(Turn::Ended);
         }
         let batch = self.course.gather(self.max_batch, u64::MAX)?;
-        Ok(if self.send(&batch)? { Turn::At(0) } else { Turn::Ended(0) })
+        Ok(if self.send(&batch)? { Turn::At(0) } else { Turn::Ended })
     }
 
     /// Few packets at a time, each burst when its middle is due: then none of
@@ -161,7 +161,7 @@ impl Player {
                 break;
             }
         }
-        Ok(Turn::Ended(now))
+        Ok(Turn::Ended)
     }
 
     /// All that leaves within `time` from `now`, as long as no more than
@@ -190,7 +190,7 @@ impl Player {
                 break;
             }
         }
-        Ok(Turn::Ended(self.last_leaves))
+        Ok(Turn::Ended)
     }
 
     /// Does what `--on-late` says where a packet that was due at `due` is too

@@ -148,7 +148,7 @@ impl Bench {
                     assert!(next > now || next == 0, "{turn:?} at {now}");
                     now = now.max(next);
                 }
-                Turn::Ended(_) => return all,
+                Turn::Ended => return all,
             }
         }
     }

@@ -117,18 +117,16 @@ struct Sender {
 impl Sender {
     fn run(mut self) -> Vec<Outcome> {
         let mut queue = self.begin();
-        let mut all_left = 0;
         while let Some(Reverse((due, place))) = queue.pop() {
             if !self.stop.sleep_until(due) {
                 queue.push(Reverse((due, place)));
                 break;
             }
-            let stream = &mut self.streams[place];
-            match stream.player.turn(now()) {
+            let player = &mut self.streams[place].player;
+            match player.turn(now()) {
                 Ok(Turn::At(next)) => queue.push(Reverse((next, place))),
-                Ok(Turn::Ended(left)) => {
-                    all_left = all_left.max(left);
-                    let stopped = stream.player.is_stopped();
+                Ok(Turn::Ended) => {
+                    let stopped = player.is_stopped();
                     self.end(place, stopped, None);
                     continue;
                 }
@@ -141,25 +139,30 @@ impl Sender {
         }
         // Stopped: what is left has been handed over in part.
         for Reverse((_, place)) in queue {
-            all_left = all_left.max(self.streams[place].player.last_leaves());
             self.end(place, true, None);
         }
-        self.see_off(all_left);
+        self.see_off();
         self.outcomes
     }
 
-    /// Waits until everything has left that was handed over, the last of it at
-    /// `leaves`: what waits in a qdisc is lost if the qdisc goes with us.
-    fn see_off(&self, leaves: u64) {
-        if leaves == 0 {
-            return;
+    /// Waits until everything has left that was handed over: what waits in a
+    /// qdisc is lost if the qdisc goes with us, and if a clsact qdisc does,
+    /// which empties the interface's others.
+    fn see_off(&self) {
+        let leaves = self.streams.iter().map(|stream| stream.player.last_leaves()).max().unwrap_or_default();
+        let flows = || self.streams.iter().flat_map(|stream| stream.player.flows());
+        let waiting = || flows().map(|flow| flow.waiting()).sum::<u64>();
+        let mut least = waiting();
+        if least > 0 {
+            thread::sleep(Duration::from_nanos(leaves.saturating_sub(now())));
         }
-        thread::sleep(Duration::from_nanos(leaves.saturating_sub(now())));
-        let waits =
-            || self.streams.iter().any(|stream| stream.player.flows().iter().any(|flow| flow.waiting() > 0));
-        let deadline = now() + PATIENCE;
-        while waits() && now() < deadline {
+        let mut deadline = now() + PATIENCE;
+        while least > 0 && now() < deadline {
             thread::sleep(Duration::from_millis(1));
+            let left = waiting();
+            if left < least {
+                (least, deadline) = (left, now() + PATIENCE);
+            }
         }
     }
 

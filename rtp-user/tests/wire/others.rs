@@ -2,7 +2,7 @@
 //! leaves them alone.
 
 use crate::support::{
-    Capture, Net, Stream, common_path,
+    Capture, Net, State, Stream, common_path,
     expect::number,
     media::{Rate, sample, sample_path},
     tcx::Counter,
@@ -59,6 +59,7 @@ fn a_program_sees_every_packet_with_its_header() {
 #[test]
 fn two_streams_of_two_processes() {
     let net = Net::direct();
+    let before = State::of(&net.a);
     let file = sample();
     let streams = [
         Stream::of_ts(&file, "198.18.0.1:0", "198.18.0.2:5004"),
@@ -74,6 +75,7 @@ fn two_streams_of_two_processes() {
         stream.arrives(&name, &capture, &report, 0);
         assert_eq!(report["path"], common_path(), "{name}");
     }
+    assert_eq!(State::of(&net.a), before, "what is left");
 }
 
 /// A qdisc slower than the sender: what waits in it holds the sender up, and
