@@ -8,7 +8,7 @@ pub enum Drop {
     /// Not plain Ethernet + IPv4/IPv6 + UDP whose lengths agree: IP options, a
     /// fragment, a tag inside the frame.
     Shape = 0,
-    /// There is no note of this packet (or no longer) in its flow's ring.
+    /// There is no note of this packet (or no longer) in its flow's ring, or no piece of its timeline.
     Note = 1,
     /// The kernel could not make room for the header (`bpf_skb_adjust_room`).
     Room = 2,

@@ -2,7 +2,7 @@
 //!
 //! It is made of straight pieces. User space lays a new [`Piece`] when the
 //! media's clock bends (a PCR, a loop, a discontinuity) and notes with each
-//! packet on which piece it lies ([`crate::sums`]); the program only evaluates
+//! packet on which piece it lies ([`crate::notes`]); the program only evaluates
 //! it. Steps are fixed point, 32.32 bits rounded down, and are always multiplied
 //! by the distance from the piece's first packet, never accumulated: a timestamp
 //! is never later than the exact line, and earlier by less than one tick plus
@@ -73,6 +73,12 @@ impl Piece {
     #[inline(always)]
     pub const fn marker(&self, number: u64) -> bool {
         self.flags & MARKER != 0 && number == self.first
+    }
+
+    /// Whether packet `number` may lie on this piece.
+    #[inline(always)]
+    pub const fn is_for(&self, number: u64) -> bool {
+        self.first <= number
     }
 
     /// Packets from the piece's first to `number`. Exact below 2^32: the caller

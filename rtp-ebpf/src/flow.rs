@@ -75,11 +75,17 @@ impl Flow {
         notes::lookup(entry, number).ok_or(Drop::Note)
     }
 
-    /// The piece of the timeline that stands at `place`.
+    /// The piece of the timeline that stands at `place`, for packet `number`. One that was held up (its next hop did
+    /// not answer) may find that another, for packets behind it, stands there or is being laid: `first` tells, which
+    /// user space writes before all else and once more behind it.
     #[inline(always)]
-    pub fn piece(&self, place: usize) -> &Piece {
+    pub fn piece(&self, place: usize, number: u64) -> Result<Piece, Drop> {
         // SAFETY: an array map's value, and within the array of pieces.
-        unsafe { &*(&raw const (*self.state).pieces).cast::<Piece>().add(place & (PIECES - 1)) }
+        let (piece, first) = unsafe {
+            let piece = (&raw const (*self.state).pieces).cast::<Piece>().add(place & (PIECES - 1));
+            (ptr::read_volatile(piece), ptr::read_volatile(&raw const (*piece).first))
+        };
+        if piece.first == first && piece.is_for(number) { Ok(piece) } else { Err(Drop::Note) }
     }
 
     /// Counts a packet that was dropped; says so the first time.

@@ -11,8 +11,8 @@ use aya_ebpf::programs::TcContext;
 use rtp_common::{
     checksum::{ipv4_update, udp_field},
     header::{Header, LEN as RTP},
-    notes::Note,
     reason::Drop,
+    timeline::Piece,
 };
 
 /// Sends the datagram on as an RTP packet.
@@ -21,31 +21,38 @@ pub fn send(ctx: &TcContext, flow: &Flow, priority: u32) -> Result<(), Drop> {
     // First of all: a packet that fails below must not shift its batch's rest.
     let (number, alone) = batch::number(flow, priority);
     let note = flow.note(number)?;
+    let piece = flow.piece(note.piece, number)?;
     match parse::ethertype(ctx) {
-        ETH_P_IP => rewrite::<IPV4>(ctx, flow, number, note)?,
-        ETH_P_IPV6 => rewrite::<IPV6>(ctx, flow, number, note)?,
+        ETH_P_IP => rewrite::<IPV4>(ctx, flow, number, note.sum, &piece)?,
+        ETH_P_IPV6 => rewrite::<IPV6>(ctx, flow, number, note.sum, &piece)?,
         _ => return Err(Drop::Shape),
     }
-    departure::set(ctx, flow, flow.piece(note.piece), number, alone);
+    departure::set(ctx, flow, &piece, number, alone);
     // SAFETY: the context is valid for the program's run; `priority` is writable in tc.
     unsafe { (*ctx.skb.skb).priority = flow.settings().priority };
     Ok(())
 }
 
 #[inline(always)]
-fn rewrite<const IP: usize>(ctx: &TcContext, flow: &Flow, number: u64, note: Note) -> Result<(), Drop> {
+fn rewrite<const IP: usize>(
+    ctx: &TcContext,
+    flow: &Flow,
+    number: u64,
+    sum: u16,
+    piece: &Piece,
+) -> Result<(), Drop> {
     let before = ctx.len();
     let lengthened = room::lengthen::<IP>(ctx, before)?;
     let datagram = Datagram::<IP>::read(ctx, before)?;
     room::make::<IP>(ctx)?;
 
     let octets = datagram.udp_length() - UDP as u32;
-    let header = header::next(flow, flow.piece(note.piece), number, u64::from(octets));
+    let header = header::next(flow, piece, number, u64::from(octets));
     let length = datagram.udp_length() + RTP as u32;
     let field = if flow.settings().checksum != 0 {
         // The length counts twice: in the pseudo-header and in the UDP header.
         let covered = datagram.constant_sum() + 2 * u64::from(length);
-        udp_field(covered + header.sum() + u64::from(note.sum))
+        udp_field(covered + header.sum() + u64::from(sum))
     } else {
         0
     };

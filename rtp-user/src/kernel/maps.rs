@@ -15,7 +15,7 @@ use std::{
     marker::PhantomData,
     os::fd::{AsFd, AsRawFd},
     ptr,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
 };
 
 /// Why a map cannot be used.
@@ -186,10 +186,18 @@ impl Flows {
         self.held().any(|(_, state)| Process::from_bits(state.owner).is_alive())
     }
 
-    /// Lays `piece` at `place` (below [`rtp_common::timeline::PIECES`]) of `slot`.
+    /// Lays `piece` at `place` (below [`rtp_common::timeline::PIECES`]) of `slot`. A packet that was held up may be
+    /// looking there at this moment: while it is laid, the piece is for no packet.
     pub fn lay(&self, slot: u32, place: usize, piece: Piece) {
         // SAFETY: a mapped entry, and an index that is checked.
-        unsafe { ptr::write_volatile(&raw mut (*self.entries.entry(slot)).pieces[place], piece) };
+        unsafe {
+            let there = &raw mut (*self.entries.entry(slot)).pieces[place];
+            ptr::write_volatile(&raw mut (*there).first, u64::MAX);
+            fence(Ordering::Release);
+            ptr::write_volatile(there, Piece { first: u64::MAX, ..piece });
+            fence(Ordering::Release);
+            ptr::write_volatile(&raw mut (*there).first, piece.first);
+        }
     }
 
     /// Shows how late the flow in `slot` is.

@@ -15,7 +15,7 @@ use futures_util::TryStreamExt;
 use rtnetlink::{
     LinkMacVlan, LinkUnspec,
     packet_route::{
-        link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, MacVlanMode},
+        link::{LinkAttribute, MacVlanMode},
         tc::{TcAttribute, TcFilterBpfOption, TcMessage, TcOption},
     },
 };
@@ -28,6 +28,10 @@ const MARK: &str = "krtp segmenter of";
 /// 24ab059d2ebd, also in 6.1.y). Not below `MAX_TCP_HEADER`, which newer kernels
 /// refuse.
 const GSO_MAX_SIZE: u32 = 2048;
+/// Below the least that IPv6 asks for (RFC 8200 §5), so that the kernel speaks no IPv6 there: it would take the network's
+/// router advertisements (`accept_ra`) on the segmenter for its own, with a default route that leads nowhere. Nothing
+/// measures by it what is redirected to the segmenter, or its segments.
+const MTU: u32 = 1279;
 /// The holder of a segmenter that `krtp attach` left on purpose.
 const PINNED: &str = "attach";
 
@@ -170,7 +174,8 @@ async fn make(netlink: &Netlink, lower: &Link) -> Result<(String, String), Netli
             .find(|name| links.iter().all(|link| link.name != *name))
             .expect("fewer interfaces than numbers");
         let what = format!("making the segmenter {name} on {}", lower.name);
-        let message = LinkMacVlan::new(&name, lower.index, MacVlanMode::Private).arp(false).build();
+        let message =
+            LinkMacVlan::new(&name, lower.index, MacVlanMode::Private).arp(false).mtu(lower.mtu.min(MTU)).build();
         match netlink.handle().link().add(message).execute().await {
             Ok(()) => return Ok((name, what)),
             Err(error) if tries_left > 0 && is_errno(&error, libc::EEXIST) => {}
@@ -180,19 +185,10 @@ async fn make(netlink: &Netlink, lower: &Link) -> Result<(String, String), Netli
     unreachable!("the last try returns")
 }
 
-/// What the kernel does not take while it makes a link. No address, no ARP,
-/// no IPv6 link-local: nothing ever speaks through the segmenter but the
-/// batches that the program sends there.
+/// What the kernel does not take while it makes a link. No address, no ARP, no
+/// IPv6 (see [`MTU`]): nothing ever speaks through the segmenter but the batches
+/// that the program sends there.
 async fn bring_up(netlink: &Netlink, index: u32, holder: Holder) -> Result<(), rtnetlink::Error> {
-    let silent = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(
-        In6AddrGenMode::None,
-    )])]);
-    let message = LinkUnspec::new_with_index(index).append_extra_attribute(silent).build();
-    match netlink.handle().link().set(message).execute().await {
-        // No IPv6 on this host or this interface: nothing to silence.
-        Err(error) if is_errno(&error, libc::EAFNOSUPPORT) => {}
-        other => other?,
-    }
     let message = LinkUnspec::new_with_index(index)
         .append_extra_attribute(LinkAttribute::IfAlias(holder.alias(None)))
         .append_extra_attribute(LinkAttribute::GsoMaxSegs(1))

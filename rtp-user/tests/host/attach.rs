@@ -167,7 +167,10 @@ fn attached_under_a_stream() {
     let capture = Capture::start(&net.b, "vb", &[5004]);
     let running = stream.start(&net, &sample_path(), &["--pace", "2000000", "--engine", "kernel"]);
     wait_for("a packet", || capture.so_far(stream.destination).pop());
+    // On a slow machine it would end before `krtp attach` is done.
+    running.signal(Signal::STOP);
     let attached = Attached::new(&net, &[]);
+    running.signal(Signal::CONT);
     assert!(capture.len() < file.len() / 1316, "it was attached too late, when the stream had ended");
     let report = running.wait().well().json();
     stream.arrives("under an attached program", &capture, &report, 0);

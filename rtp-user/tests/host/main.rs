@@ -3,6 +3,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/synth.rs"]
+mod synth;
 
 mod attach;
 mod bystanders;
@@ -10,6 +12,7 @@ mod changes;
 mod file;
 mod flows;
 mod kill;
+mod neighbours;
 mod prepare;
 mod prepared;
 mod signals;

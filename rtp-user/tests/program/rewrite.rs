@@ -2,12 +2,12 @@
 
 use crate::{
     frame::{Frame, Ip, ipv4, ipv6, payload},
-    rig::{Counters, Expected, Rig, carrying, expected, pieces, settings},
+    rig::{Counters, DROPPED, Expected, Rig, carrying, expected, pieces, settings},
 };
 use krtp::kernel::object::BY_SLOT;
 use rtp_common::{
     flow::FlowState,
-    reason::SKIPS,
+    reason::{self, SKIPS},
     timeline::{MARKER, PIECES, Piece},
 };
 
@@ -219,6 +219,23 @@ fn timestamp_marker_and_departure_follow_the_noted_piece() {
         }
         rig.release(flow);
     }
+}
+
+#[test]
+fn a_packet_that_finds_a_later_piece_is_dropped_and_counted() {
+    let mut rig = Rig::new();
+    let piece = Piece { first: 40, ..settings().pieces[0] };
+    let slot = rig.claim(&FlowState { pieces: pieces(&[piece]), ..settings() });
+    let frame = Frame::sent(ipv4(), payload(188));
+    rig.lay(slot, 39, &frame.payload);
+    assert_eq!(rig.send(slot, 39, &frame.bytes()).verdict, DROPPED);
+    let mut counters = Counters::default();
+    counters.drops[reason::Drop::Note as usize] = 1;
+    assert_eq!(rig.counters(slot), counters);
+    // It takes no sequence number, and the piece's own packets follow.
+    let mut wanted = expected(0, 0);
+    wanted.rtp.timestamp = piece.timestamp;
+    rig.send_well("the piece's first", slot, 40, &frame, &wanted);
 }
 
 #[test]
