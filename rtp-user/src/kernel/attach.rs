@@ -3,6 +3,7 @@
 use super::{
     guard::Guard,
     hang::{AttachError, Hung, hang},
+    life::Life,
     object::{Maps, Object},
     pins::Pins,
     qdisc,
@@ -31,6 +32,7 @@ pub struct Attachment {
     // Fields drop in this order: the guardian takes away what the kernel would
     // keep, then the link goes, then the object.
     _guard: Option<Guard>,
+    _life: Option<Life>,
     _hung: Option<SchedClassifierLink>,
     ebpf: Option<Ebpf>,
 }
@@ -54,8 +56,10 @@ impl Attachment {
     pub async fn of_object(netlink: &Netlink, link: &Link, object: Object) -> Result<Self, AttachError> {
         sweep(netlink).await?;
         let holder = Holder::Process(Process::own());
+        let life = holder.live(link.index);
         let segmenter = segmenter::make_or_say(netlink, link, holder).await;
-        Self::hang(netlink, link, object, holder, segmenter).await
+        let attachment = Self::hang(netlink, link, object, holder, segmenter).await?;
+        Ok(Self { _life: life, ..attachment })
     }
 
     async fn hang(
@@ -92,6 +96,7 @@ impl Attachment {
             link: link.clone(),
             segmenter,
             _guard: guard,
+            _life: None,
             _hung: Some(hung),
             ebpf: Some(object.ebpf),
         })
@@ -108,6 +113,7 @@ impl Attachment {
             link: link.clone(),
             segmenter: usable(link, segmenter),
             _guard: None,
+            _life: None,
             _hung: None,
             ebpf: None,
         }))

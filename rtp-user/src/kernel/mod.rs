@@ -5,6 +5,7 @@ pub mod attach;
 pub mod bpffs;
 pub(crate) mod guard;
 pub mod hang;
+pub(crate) mod life;
 pub mod maps;
 pub mod object;
 pub mod pin_error;

@@ -2,7 +2,7 @@
 //! the kernel segments what is redirected to it and sends every segment
 //! through the interface's egress by itself.
 
-use super::undo::Undo;
+use super::{life::Life, undo::Undo};
 use crate::{
     net::{
         netlink::{Link, Netlink, NetlinkError, is_errno},
@@ -59,9 +59,8 @@ impl Holder {
 
     /// The holder that an alias names, if it is one of ours.
     fn of(alias: &str) -> Option<Result<Self, ForeignProcess>> {
-        let alias = alias.strip_prefix(MARK)?;
-        let holder = alias.split_once(FILTER).map_or(alias, |(holder, _)| holder);
-        let words: Vec<&str> = holder.split_whitespace().collect();
+        let name = alias.split_once(FILTER).map_or(alias, |(name, _)| name).trim_end();
+        let words: Vec<&str> = name.strip_prefix(MARK)?.split_whitespace().collect();
         match *words.as_slice() {
             [PINNED] => Some(Ok(Self::Attach)),
             [pid, start, namespace] => {
@@ -69,7 +68,7 @@ impl Holder {
                 Some(if namespace == pid_namespace() {
                     Ok(Self::Process(process))
                 } else {
-                    Err(ForeignProcess)
+                    Err(ForeignProcess(name.to_owned()))
                 })
             }
             _ => None,
@@ -107,8 +106,24 @@ impl Filter {
     }
 }
 
-/// A process whose id means nothing here: another PID namespace.
-struct ForeignProcess;
+/// A process whose id means nothing here, by its name: another PID namespace.
+struct ForeignProcess(String);
+
+/// What the holder of that name keeps as long as it holds a segmenter on interface `lower`.
+fn sign_of_life(name: &str, lower: u32) -> String {
+    format!("{name} on {lower}")
+}
+
+impl Holder {
+    /// Shows processes of other PID namespaces that this one lives: to be kept as long as its segmenter on interface
+    /// `lower`, and taken before that is made. Without it a krtp in another container would take the segmenter away.
+    pub(super) fn live(self, lower: u32) -> Option<Life> {
+        match self {
+            Self::Process(_) => Life::hold(&sign_of_life(&self.name(), lower)).ok(),
+            Self::Attach => None,
+        }
+    }
+}
 
 fn pid_namespace() -> String {
     std::fs::read_link("/proc/self/ns/pid")
@@ -174,8 +189,10 @@ async fn make(netlink: &Netlink, lower: &Link) -> Result<(String, String), Netli
             .find(|name| links.iter().all(|link| link.name != *name))
             .expect("fewer interfaces than numbers");
         let what = format!("making the segmenter {name} on {}", lower.name);
-        let message =
-            LinkMacVlan::new(&name, lower.index, MacVlanMode::Private).arp(false).mtu(lower.mtu.min(MTU)).build();
+        let message = LinkMacVlan::new(&name, lower.index, MacVlanMode::Private)
+            .arp(false)
+            .mtu(lower.mtu.min(MTU))
+            .build();
         match netlink.handle().link().add(message).execute().await {
             Ok(()) => return Ok((name, what)),
             Err(error) if tries_left > 0 && is_errno(&error, libc::EEXIST) => {}
@@ -216,7 +233,10 @@ pub async fn left_behind(netlink: &Netlink) -> Result<Vec<Link>, NetlinkError> {
     let mut links = netlink.links().await?;
     links.retain(|link| match link.alias.as_deref().and_then(Holder::of) {
         Some(Ok(Holder::Process(process))) => !process.is_alive(),
-        _ => false,
+        Some(Err(ForeignProcess(name))) => {
+            !Life::is_held(&sign_of_life(&name, link.lower.unwrap_or_default()))
+        }
+        Some(Ok(Holder::Attach)) | None => false,
     });
     Ok(links)
 }
@@ -309,7 +329,12 @@ mod tests {
     }
 
     #[test]
-    fn a_process_of_another_pid_namespace_is_left_alone() {
-        assert!(matches!(Holder::of("krtp segmenter of 1 2 pid:[1]"), Some(Err(_))));
+    fn a_process_of_another_pid_namespace_goes_by_its_name() {
+        for alias in
+            ["krtp segmenter of 1 2 pid:[1]", "krtp segmenter of 1 2 pid:[1] with program 7 and clsact"]
+        {
+            let Some(Err(foreign)) = Holder::of(alias) else { panic!("{alias}") };
+            assert_eq!(foreign.0, "krtp segmenter of 1 2 pid:[1]", "{alias}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// A router advertisement (RFC 4861 §4.2) of the prefix 2001:db8:`subnet`::/64. The kernel fills in the checksum.
+/// A router advertisement (RFC 4861 §4.2) of the prefix `2001:db8:SUBNET::/64`. The kernel fills in the checksum.
 fn advertisement(subnet: u8) -> Vec<u8> {
     let lifetimes = [[0, 0, 7, 8], [0, 0, 7, 8]].concat();
     let prefix = [0x20, 1, 0x0d, 0xb8, 0, subnet, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
