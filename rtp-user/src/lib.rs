@@ -13,7 +13,7 @@ pub mod monotonic;
 pub mod net;
 pub mod pace;
 pub mod prepare;
-mod print;
+pub mod print;
 pub mod probe;
 pub mod process;
 pub mod schedule;

@@ -11,7 +11,9 @@ use krtp::{
         netlink::Netlink,
         qdisc::{Kind, fq::Load},
     },
-    prepare, probe,
+    prepare,
+    print::print,
+    probe,
     stop::Stop,
     stream, watch,
 };
@@ -55,7 +57,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Detach { interface } => {
             pins::detach(&Netlink::open()?, &interface).await?;
-            println!("{interface}: detached");
+            say(&format!("{interface}: detached"));
             Ok(ExitCode::SUCCESS)
         }
         Command::Probe { file, pcr_pid, json } => {
@@ -77,10 +79,11 @@ async fn attach(interface: &str, load: Load, qdisc: Option<Kind>) -> Result<Exit
     let link = netlink.link_by_name(interface).await?;
     let link = link.with_context(|| format!("there is no interface {interface}: see `ip link`"))?;
     let flows = load.flows;
-    match pins::attach(&netlink, &link, load, qdisc).await? {
-        Ok(_) => println!("{interface}: attached, room for {flows} flows"),
-        Err(why) => println!("{interface}: attached without a segmenter ({why}), room for {flows} flows"),
-    }
+    let how = match pins::attach(&netlink, &link, load, qdisc).await? {
+        Ok(_) => String::new(),
+        Err(why) => format!(" without a segmenter ({why})"),
+    };
+    say(&format!("{interface}: attached{how}, room for {flows} flows"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,15 +99,18 @@ async fn stream(json: bool, streams: &[stream::Options]) -> Result<ExitCode> {
     // Before anything is set up: what is set up is then taken away again.
     stop.at_signals().context("cannot listen to signals")?;
     let report = stream::run(streams, stop).await?;
-    if json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        println!("{report}");
-    }
+    say(&if json { serde_json::to_string(&report)? } else { report.to_string() });
     let mut code = ExitCode::SUCCESS;
     for failure in report.failures() {
         eprintln!("krtp: {failure}");
         code = ExitCode::FAILURE;
     }
     Ok(code)
+}
+
+/// Prints what was done. That it was stays true where nobody can read it.
+fn say(text: &str) {
+    if let Err(error) = print(&format!("{text}\n")) {
+        eprintln!("krtp: cannot write to standard output: {error}");
+    }
 }

@@ -13,6 +13,7 @@ mod file;
 mod flows;
 mod kill;
 mod neighbours;
+mod output;
 mod prepare;
 mod prepared;
 mod signals;
