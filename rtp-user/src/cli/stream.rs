@@ -55,7 +55,7 @@ pub struct Stream {
     /// Who writes the headers
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineChoice,
-    /// `pcr`: at the file's own rate; `none`: as fast as it goes; or payload bits per second
+    /// `pcr`: at the file's own rate; `none`: as fast as it goes; or payload bits per second (not for audio)
     #[arg(long, value_name = "pcr|none|BITRATE", default_value = "pcr", value_parser = parse_pace)]
     pub pace: Pace,
     /// Play N times in all; for ever without N

@@ -130,6 +130,20 @@ pub enum MediaError {
         /// What it has, Hz.
         rate: u32,
     },
+    /// A bit rate for what counts samples.
+    #[error(
+        "--pace {bits} is not for audio, and {} is: it goes by its own {rate} samples a second; \
+         leave --pace out, or give --pace none",
+        Shown(.path)
+    )]
+    SoundPace {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for, bits per second.
+        bits: u64,
+        /// What it has, Hz.
+        rate: u32,
+    },
     /// A payload type of something else.
     #[error(
         "--pt {payload_type} does not stand for {}, which is {}/{}/{}: leave the option out, or give one from 96 to 127",

@@ -35,6 +35,7 @@ pub use error::MediaError;
 pub use identity::Identity;
 pub use ts::PcrSpan;
 
+use crate::pace::Pace;
 use clock::Clock;
 use std::{
     fs::{self, File},
@@ -119,6 +120,17 @@ impl Media {
         let clock = self.clock.as_ref()?;
         let ticks = clock.stretch(self.octets.start)?.ticks_at(self.octets.start + u64::from(self.payload));
         Some(Duration::from_nanos(ticks.saturating_mul(1_000_000_000) / u64::from(clock.hertz())))
+    }
+
+    /// Refuses a bit rate for media with a clock of its own: timestamps would
+    /// count it, and not the samples (RFC 3551 §4.1). `path` is for the error.
+    pub fn check_pace(&self, pace: Pace, path: &Path) -> Result<(), MediaError> {
+        match (pace, &self.clock) {
+            (Pace::Bits(bits), Some(clock)) => {
+                Err(MediaError::SoundPace { path: path.into(), bits, rate: clock.hertz() })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

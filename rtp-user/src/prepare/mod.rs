@@ -54,7 +54,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["output", "cache"])]
     pub check: bool,
     /// `pcr`: timestamps by the file's own clock; `none`: all alike where it has none; or by payload bits
-    /// per second
+    /// per second (not for audio)
     #[arg(long, value_name = "pcr|none|BITRATE", default_value = "pcr", value_parser = parse_pace)]
     pub pace: Pace,
     /// What packets hold, and what their headers say

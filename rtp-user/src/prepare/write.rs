@@ -49,6 +49,7 @@ impl Original {
     pub fn open(path: &Path, wish: &Wish, pace: Pace) -> Result<Self> {
         let identity = settled(path)?;
         let (file, media) = media::open(path, wish)?;
+        media.check_pace(pace, path)?;
         let plan = Plan::new(media.octets.clone(), media.payload).map_err(PrepareError::from)?;
         let clock = ClockWish::of(pace, path, &media)?;
         let kind = Kind {

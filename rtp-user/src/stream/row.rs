@@ -172,6 +172,7 @@ impl Opened {
 
 fn open(options: &Options, path: &Path) -> Result<Opened> {
     let (file, media) = media::open(path, &options.wish)?;
+    media.check_pace(options.pace, path)?;
     let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
     let clock = ClockWish::of(options.pace, path, &media)?;
     Ok(Opened { path: path.to_owned(), file, media, plan, clock, copy: None })

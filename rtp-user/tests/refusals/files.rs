@@ -1,6 +1,9 @@
 //! Files that cannot be streamed.
 
-use crate::{host::Host, support::media::sample};
+use crate::{
+    host::Host,
+    support::{audio::Pcm, media::sample},
+};
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// Where the files would go.
@@ -67,6 +70,26 @@ fn what_is_no_file_or_no_transport_stream() {
     for (case, file, says) in cases {
         host.refuses(&[(case, &format!("stream {file} {TO}"), says)]);
     }
+}
+
+/// RTP would count the rate, and not the samples.
+#[test]
+fn a_bit_rate_for_audio() {
+    let host = Host::new();
+    let pcm = Pcm::noise(2, 2, 48_000, 4800);
+    host.krtp.file("a.wav", &pcm.wav());
+    host.krtp.file("a.raw", &pcm.samples);
+    let says = |start| [start, "leave --pace out, or give --pace none"];
+    let wav =
+        says("--pace 3072000 is not for audio, and a.wav is: it goes by its own 48000 samples a second");
+    let raw = says("--pace 64000 is not for audio, and a.raw is: it goes by its own 8000 samples a second");
+    host.refuses(&[
+        ("streamed", &format!("stream a.wav {TO} --pace 3072000"), &wav),
+        ("streamed without a header", &format!("stream a.raw {TO} --pt 0 --pace 64000"), &raw),
+        ("prepared", "prepare a.wav --pace 3072000", &wav),
+        ("prepared for a stream", &format!("stream a.wav {TO} --cache copies --pace 3072000"), &wav),
+    ]);
+    host.run(&format!("stream a.wav {TO} --pace none")).well();
 }
 
 #[test]
