@@ -95,6 +95,18 @@ pub fn piece(
     })
 }
 
+/// The piece of a file without a clock that `packet` begins: all of it leaves at
+/// once, with the timestamp at which the flow stands, whose time runs at `hertz`.
+pub fn standing(packet: u64, hertz: u32, begin: &Begin, origin: &Origin, marked: bool) -> Piece {
+    let flow = Time { ticks: begin.flow, part: 0, whole: 1 };
+    Piece {
+        first: begin.number + (packet - begin.packet),
+        timestamp: origin.timestamp.wrapping_add(flow.at_rate(origin.clock_rate.into(), hertz).0 as u32),
+        flags: if marked { MARKER } else { 0 },
+        ..Piece::default()
+    }
+}
+
 /// A time in the flow: whole ticks, and a rest of `part / whole` ticks.
 #[derive(Clone, Copy, Debug)]
 struct Time {

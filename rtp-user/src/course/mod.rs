@@ -10,7 +10,7 @@ use crate::{
     media::{plan::Batch, source::Source},
     schedule::{self, Begin, Laid, Origin},
 };
-use rtp_common::timeline::{self, MARKER, Piece};
+use rtp_common::timeline::{self, Piece};
 use std::collections::VecDeque;
 
 /// A stream's place in its row of files, and in time.
@@ -186,14 +186,8 @@ impl Course {
                 &self.origin,
                 self.seam,
             )?,
-            // No clock: all at once, and all with one timestamp.
             None => Laid {
-                piece: Piece {
-                    first: self.begin.number + (packet - self.begin.packet),
-                    timestamp: self.origin.timestamp,
-                    flags: if self.seam { MARKER } else { 0 },
-                    ..Piece::default()
-                },
+                piece: schedule::standing(packet, item.hertz(), &self.begin, &self.origin, self.seam),
                 end: item.packets().end,
             },
         };

@@ -130,9 +130,10 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     for choice in choices {
         eprintln!("krtp: {choice}");
     }
-    if !rows.iter().all(row::Row::has_clock) {
+    if let Some(files) = row::without_clock(&rows) {
         eprintln!(
-            "krtp: nothing says how long a packet lasts (no PCR, no samples): all timestamps are alike; give --pace BITRATE"
+            "krtp: {files}: nothing says how long a packet lasts (no PCR, no samples): \
+             all timestamps of a play are alike; give --pace BITRATE"
         );
     }
     let mut players = Vec::new();

@@ -17,6 +17,7 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use std::{
+    collections::BTreeSet,
     fs::File,
     path::{Path, PathBuf},
     sync::Arc,
@@ -62,12 +63,13 @@ impl Row {
         &self.files[0].media
     }
 
-    /// Whether any file has a clock.
-    pub fn has_clock(&self) -> bool {
-        self.files.iter().all(|opened| match &opened.copy {
-            Some(copy) => copy.clock().is_some(),
-            None => !matches!(opened.clock, ClockWish::None),
-        })
+    /// The files that have no clock.
+    fn without_clock(&self) -> impl Iterator<Item = &Path> {
+        let without = |opened: &&Opened| match &opened.copy {
+            Some(copy) => copy.clock().is_none(),
+            None => matches!(opened.clock, ClockWish::None),
+        };
+        self.files.iter().filter(without).map(|opened| &*opened.path)
     }
 
     /// Payload octets that leave in a second, as far as that is known before
@@ -136,6 +138,16 @@ impl Row {
         }
         Ok(items)
     }
+}
+
+/// The files of all `rows` that have no clock, in a few words; `None`: all have one.
+pub fn without_clock(rows: &[Row]) -> Option<String> {
+    let files: BTreeSet<_> = rows.iter().flat_map(Row::without_clock).collect();
+    let first = files.first()?.display();
+    Some(match files.len() - 1 {
+        0 => first.to_string(),
+        more => format!("{first} and {more} more"),
+    })
 }
 
 fn octet_at(source: &mut Source, ticks: u64, go_on: &mut GoOn<'_>) -> Result<Option<u64>> {

@@ -2,7 +2,7 @@
 
 use crate::{
     support::{Capture, Net, expect::number},
-    synth::programme,
+    synth::{Synth, programme},
 };
 
 const PAYLOAD: usize = 1316;
@@ -39,6 +39,43 @@ fn files_follow_one_another_as_one_flow() {
         }
         let seconds = f64::from(timestamp) / 90_000.0;
         assert!((seconds - 1.6).abs() < 0.02, "{engine}: {seconds} s by its timestamps");
+    }
+}
+
+/// The flow's time stands while such a file is sent, and goes on behind it.
+#[test]
+fn a_file_without_a_clock_holds_the_timestamps_where_they_are() {
+    for engine in ["kernel", "user"] {
+        let net = Net::resolving();
+        let film = programme(1.0, 9, |_| 3e6).0;
+        let mut silent = Synth::default();
+        silent.payload(0x100, 7 * 50);
+        let files = [net.krtp.file("film.ts", &film), net.krtp.file("nopcr.ts", &silent.octets)];
+        let [film_name, silent_name] = files.each_ref().map(|file| file.to_str().expect("a name"));
+        let destination = "198.18.0.2:5004".parse().expect("an address");
+        let capture = Capture::start(&net.b, "vb", &[5004]);
+        net.slow_down();
+        let row = [film_name, silent_name, film_name, silent_name, "--to", "198.18.0.2:5004"];
+        let options = ["--pace", "none", "--timestamp", "1000", "--engine", engine];
+        let ended = net.stream(&[&row[..], &options].concat()).well();
+        let told = "nopcr.ts: nothing says how long a packet lasts (no PCR, no samples): \
+                    all timestamps of a play are alike";
+        assert!(ended.stderr.contains(told), "{engine}: {ended:?}");
+        let (of_film, of_silent) = (film.len().div_ceil(PAYLOAD), 50);
+        let expected = 2 * (of_film + of_silent);
+        let datagrams = capture.datagrams(destination, expected);
+        let stamps: Vec<u32> = datagrams.iter().map(|one| one.rtp().expect("RTP").timestamp).collect();
+        assert_eq!(stamps[0], 1000, "{engine}");
+        assert!(stamps.is_sorted(), "{engine}: a step back: {stamps:?}");
+        for play in 0..2 {
+            let begin = (play + 1) * of_film + play * of_silent;
+            let still = &stamps[begin..begin + of_silent];
+            assert!(still.iter().all(|stamp| *stamp == still[0]), "{engine}: {still:?}");
+            let ticks = f64::from(still[0] - 1000) / 90_000.0;
+            assert!((ticks - (play + 1) as f64).abs() < 0.01, "{engine}: {ticks} s");
+        }
+        // The film goes on at the time at which the other held.
+        assert_eq!(stamps[of_film + of_silent], stamps[of_film], "{engine}");
     }
 }
 
