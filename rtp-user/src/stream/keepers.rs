@@ -1,7 +1,11 @@
 //! Who keeps departure times: the fq of each interface that streams leave
 //! through, and how a stream is paced with it or without.
 
-use super::{Options, way::Way};
+use super::{
+    Options,
+    rate::{Fit, Rate},
+    way::Way,
+};
 use crate::{
     kernel::qdisc::{self, Held},
     net::{
@@ -11,7 +15,7 @@ use crate::{
     },
     pace::{Pace, Pacing},
 };
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 
 /// Where packets leave as they are sent, no more leave together than are due
@@ -37,12 +41,12 @@ struct Keeper {
 
 impl Keepers {
     /// Holds the fq of each interface, or installs one where that is asked for.
-    /// `rates`: octets per second of each stream, where known.
+    /// `rates`: how fast each stream leaves, where known.
     pub async fn hold(
         netlink: &Netlink,
         streams: &[Options],
         ways: &[Vec<Way>],
-        rates: &[Option<f64>],
+        rates: &[Option<Rate>],
         payloads: impl Iterator<Item = u32>,
     ) -> Result<Self> {
         let mut loads = BTreeMap::new();
@@ -74,25 +78,29 @@ impl Keepers {
     }
 
     /// A stream that fq sends more slowly than it is played waits longer and
-    /// longer, until fq drops it. `needs`: its payload's octets per second, and
-    /// those of a packet.
-    fn check_max_rate(&self, options: &Options, way: &Way, needs: Option<(f64, u32)>) -> Result<()> {
+    /// longer, until fq drops it. `needs`: how fast its payload leaves, and the
+    /// octets of a packet.
+    fn check_max_rate(&self, options: &Options, way: &Way, needs: Option<(Rate, u32)>) -> Result<()> {
         let keeper = self.0.get(&way.link.index).map(|keeper| &keeper.held.departures);
-        let Some((Departures::Kept(Fq { max_rate: Some(most), interface, .. }), (rate, payload))) =
+        let Some((Departures::Kept(Fq { max_rate: Some(max), interface, .. }), (rate, payload))) =
             keeper.zip(needs)
         else {
             return Ok(());
         };
-        let headers = ETHERNET_HEADER + overhead(way.destination.is_ipv6());
-        let rate = rate * f64::from(payload + headers) / f64::from(payload);
-        ensure!(
-            rate <= f64::from(*most),
-            "{} needs {:.0} b/s with its headers, and the fq of {interface} lets a flow have {}: \
-             give --qdisc fq --max-rate and a quarter more than it needs",
-            options.files[0].display(),
-            rate * 8.0,
-            u64::from(*most) * 8
-        );
+        let rate = rate.with_headers(payload, ETHERNET_HEADER + overhead(way.destination.is_ipv6()));
+        let (file, least, most) = (options.files[0].display(), rate.least * 8.0, rate.most * 8.0);
+        let has = format!("the fq of {interface} lets a flow have {}", u64::from(*max) * 8);
+        match rate.fit(*max) {
+            Fit::Yes => {}
+            Fit::Perhaps => tracing::warn!(
+                "{file}: {has}, and by its first and last PCR and by its beginning it needs {least:.0} or {most:.0} b/s; \
+                 krtp probe reads it and tells"
+            ),
+            Fit::No => bail!(
+                "{file} needs {least:.0} b/s with its headers, and {has}: \
+                 give --qdisc fq --max-rate and a quarter more than it needs"
+            ),
+        }
         Ok(())
     }
 
@@ -166,8 +174,9 @@ fn say_if_faster(departures: &Departures, load: Load) {
 
 /// Packets of one flow that wait for their departure, at most.
 #[expect(clippy::cast_sign_loss, reason = "rates are positive")]
-fn ahead(options: &Options, rate: Option<f64>) -> u32 {
+fn ahead(options: &Options, rate: Option<Rate>) -> u32 {
     let payload = f64::from(options.wish.payload.unwrap_or(1));
-    let packets = rate.map_or(0.0, |rate| rate * options.ahead.as_secs_f64() * PEAK / payload.max(188.0));
+    let packets =
+        rate.map_or(0.0, |rate| rate.most * options.ahead.as_secs_f64() * PEAK / payload.max(188.0));
     packets.ceil() as u32
 }

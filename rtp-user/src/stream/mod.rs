@@ -6,6 +6,7 @@ mod keepers;
 mod player;
 mod programs;
 mod progress;
+mod rate;
 pub mod report;
 mod row;
 mod sender;
@@ -25,6 +26,7 @@ use crate::{
 use anyhow::{Context, Result};
 use player::Player;
 use progress::Bar;
+use rate::Rate;
 use report::Report;
 use setup::{Setup, Stream};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -117,7 +119,7 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
         rows.map(|(options, copy)| row::Row::open(options, copy.as_ref())).collect::<Result<Vec<_>>>()?;
     let netlink = Netlink::open()?;
     let media: Vec<_> = rows.iter().map(|row| row.media().clone()).collect();
-    let rates: Vec<_> = rows.iter().map(row::Row::rate).collect();
+    let rates: Vec<_> = rows.iter().map(|row| row.rate(&library)).collect();
     let Setup { streams, facts, choices, log, keepers } =
         setup::prepare(&netlink, options, &media, &rates, &copies, &stop).await?;
     for ((options, media), facts) in options.iter().zip(&media).zip(&facts) {
@@ -144,7 +146,10 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
         players.push(Player::new(flows, items, manner));
     }
     let total = players.iter().map(Player::octets).sum();
-    bar.begin(total, rates.into_iter().sum());
+    let paced = |(rate, options): (Option<Rate>, &Options)| {
+        rate.filter(|_| options.pace != Pace::None).and_then(Rate::agreed)
+    };
+    bar.begin(total, rates.into_iter().zip(options).map(paced).sum());
     let progress = Arc::default();
     let senders = sender::start(players, &stop, &progress)?;
     let outcomes = bar.follow(senders, &progress, log).await?;

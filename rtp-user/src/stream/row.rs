@@ -1,13 +1,15 @@
 //! The files of a stream, one after the other as one flow: opened, judged
 //! together, and cut by `--start` and `--duration`.
 
-use super::Options;
+use super::{
+    Options,
+    rate::{Rate, Seconds},
+};
 use crate::{
     course::Item,
     media::{
         self, Media,
         library::{ClockWish, Library},
-        pcr::HERTZ,
         plan::Plan,
         prepared::Copy,
         source::{Source, SourceError},
@@ -72,12 +74,15 @@ impl Row {
         self.files.iter().filter(without).map(|opened| &*opened.path)
     }
 
-    /// Payload octets that leave in a second, as far as that is known before
-    /// the files are read.
-    pub fn rate(&self) -> Option<f64> {
+    /// How fast they leave, as far as `library` knows or the files' ends and
+    /// beginnings tell.
+    pub fn rate(&self, library: &Library) -> Option<Rate> {
         let octets: u64 = self.files.iter().map(|opened| opened.plan.octets()).sum();
-        let seconds: Option<f64> = self.files.iter().map(Opened::seconds).sum();
-        Some(octets as f64 / seconds.filter(|&seconds| seconds > 0.0)?)
+        let mut all = Seconds::NONE;
+        for opened in &self.files {
+            all = all.and(opened.seconds(library)?);
+        }
+        Rate::of(octets, all)
     }
 
     /// The files as they are played, from a start on for a
@@ -166,17 +171,15 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 impl Opened {
-    fn seconds(&self) -> Option<f64> {
-        if let Some(copy) = &self.copy {
-            return copy.clock().map(|clock| clock.span() as f64 / f64::from(clock.hertz()));
-        }
-        match &self.clock {
-            ClockWish::None => None,
-            ClockWish::Even(clock) => Some(clock.span() as f64 / f64::from(clock.hertz())),
-            ClockWish::Pcr { .. } => {
-                let span = self.media.pcr?;
-                let octets = (span.last_octet - span.first_octet) as f64;
-                Some(span.ticks as f64 / HERTZ as f64 * self.plan.octets() as f64 / octets)
+    fn seconds(&self, library: &Library) -> Option<Seconds> {
+        match (&self.copy, &self.clock) {
+            (Some(copy), _) => copy.clock().map(|clock| Seconds::of_clock(clock)),
+            (None, ClockWish::None) => None,
+            (None, ClockWish::Even(clock)) => Some(Seconds::of_clock(clock)),
+            (None, clock @ ClockWish::Pcr { .. }) => {
+                let (file, path) = (self.file.try_clone().ok()?, self.path.clone());
+                let mut source = library.source(file, path, &self.media, self.plan, false, clock.clone());
+                Some(Seconds::of(&mut source, &self.plan, self.media.pcr?))
             }
         }
     }

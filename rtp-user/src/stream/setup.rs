@@ -7,6 +7,7 @@ use super::{
     keepers::Keepers,
     player::Manner,
     programs::{Log, Programs},
+    rate::Rate,
     way::{self, Way},
 };
 use crate::{
@@ -48,14 +49,14 @@ pub(super) struct Stream {
     pub sums: bool,
 }
 
-/// Sets everything up; nothing has been sent when it returns. `rates`: octets
-/// per second of each stream, where known; `copies`: prepared files, of the
+/// Sets everything up; nothing has been sent when it returns. `rates`: how fast
+/// each stream leaves, where known; `copies`: prepared files, of the
 /// streams that have one.
 pub(super) async fn prepare(
     netlink: &Netlink,
     streams: &[Options],
     media: &[Media],
-    rates: &[Option<f64>],
+    rates: &[Option<Rate>],
     copies: &[Option<Arc<Copy>>],
     stop: &Stop,
 ) -> Result<Setup> {
