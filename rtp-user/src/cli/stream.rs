@@ -177,11 +177,17 @@ fn of_line(common: &[OsString], line: &str) -> Result<Options> {
         Ok(Command::Stream(stream)) if stream.list.is_none() => stream.options(),
         Ok(_) => bail!("a list does not name another list"),
         Err(error) => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            bail!("{}", first.strip_prefix("error: ").unwrap_or(first))
+            bail!("{}", message(&error.to_string()))
         }
     }
+}
+
+/// What clap says of a mistake, as one line without the usage behind it.
+fn message(text: &str) -> String {
+    let mut lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let rest = lines.collect::<Vec<_>>().join(", ");
+    format!("{} {rest}", first.strip_prefix("error: ").unwrap_or(first)).trim_end().to_owned()
 }
 
 /// `arguments` without `--list` and its value.
@@ -293,14 +299,22 @@ mod tests {
     fn a_bad_line_is_named() {
         for (text, message) in [
             ("", "list lists no stream: write the arguments of one in each line"),
-            ("a.ts", "list, line 1: the following required arguments were not provided:"),
+            ("a.ts", "list, line 1: the following required arguments were not provided: --to <HOST:PORT>"),
+            (
+                "--loop",
+                "list, line 1: the following required arguments were not provided: --to <HOST:PORT>, <FILES>...",
+            ),
+            (
+                "a.ts --to 192.0.2.1:5004 --engine fast",
+                "list, line 1: invalid value 'fast' for '--engine <ENGINE>' [possible values: auto, kernel, user]",
+            ),
             ("\na.ts --to 192.0.2.1:5004 --bust 3", "list, line 2: unexpected argument '--bust' found"),
             ("'a.ts --to 192.0.2.1:5004", "list, line 1: a quotation mark is missing"),
             ("a.ts --to 192.0.2.1", "list, line 1: --to 192.0.2.1: write HOST:PORT"),
             ("--list b", "list, line 1: a list does not name another list"),
         ] {
             let error = listed(&[], text).expect_err(text);
-            assert!(error.starts_with(message), "{text:?}: {error}");
+            assert!(error.starts_with(message) && error.lines().count() == 1, "{text:?}: {error}");
         }
     }
 }
