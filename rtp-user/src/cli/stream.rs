@@ -19,10 +19,11 @@ use anyhow::{Context, Result, bail, ensure};
 use bytesize::ByteSize;
 use clap::{Args, Parser};
 use std::{
+    collections::HashMap,
     ffi::OsString,
     fs, io,
     net::{SocketAddr, ToSocketAddrs},
-    path::PathBuf,
+    path::{self, PathBuf},
     time::Duration,
 };
 
@@ -119,11 +120,20 @@ impl Stream {
             if list.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(list) };
         let text = text.with_context(|| format!("cannot read the list {name}"))?;
         let common = without_list(arguments);
-        let mut streams = Vec::new();
+        let (mut streams, mut described) = (Vec::new(), HashMap::new());
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
-                streams.push(of_line(&common, line).with_context(|| format!("{name}, line {number}"))?);
+                let stream = of_line(&common, line).with_context(|| format!("{name}, line {number}"))?;
+                if let Some(sdp) = &stream.sdp
+                    && let Some(before) = described.insert(path::absolute(sdp)?, number)
+                {
+                    bail!(
+                        "{name}, line {number}: --sdp {} is that of line {before}, too: give each stream its own",
+                        sdp.display()
+                    );
+                }
+                streams.push(stream);
             }
         }
         ensure!(!streams.is_empty(), "{name} lists no stream: write the arguments of one in each line");
@@ -311,6 +321,10 @@ mod tests {
             ("\na.ts --to 192.0.2.1:5004 --bust 3", "list, line 2: unexpected argument '--bust' found"),
             ("'a.ts --to 192.0.2.1:5004", "list, line 1: a quotation mark is missing"),
             ("a.ts --to 192.0.2.1", "list, line 1: --to 192.0.2.1: write HOST:PORT"),
+            (
+                "a.ts --to 192.0.2.1:1 --sdp a.sdp\n\nb.ts --to 192.0.2.1:2 --sdp ./a.sdp",
+                "list, line 3: --sdp ./a.sdp is that of line 1, too: give each stream its own",
+            ),
             ("--list b", "list, line 1: a list does not name another list"),
         ] {
             let error = listed(&[], text).expect_err(text);
