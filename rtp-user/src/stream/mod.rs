@@ -122,28 +122,33 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     let rates: Vec<_> = rows.iter().map(|row| row.rate(&library)).collect();
     let Setup { streams, facts, choices, log, keepers } =
         setup::prepare(&netlink, options, &media, &rates, &copies, &stop).await?;
-    for ((options, media), facts) in options.iter().zip(&media).zip(&facts) {
-        if let Some(path) = &options.sdp {
-            let text = facts.describe(media, options)?;
-            std::fs::write(path, text)
-                .with_context(|| format!("cannot write the session description {}", path.display()))?;
-        }
-    }
-    for choice in choices {
-        eprintln!("krtp: {choice}");
-    }
-    if let Some(files) = row::without_clock(&rows) {
-        eprintln!(
-            "krtp: {files}: nothing says how long a packet lasts (no PCR, no samples): \
-             all timestamps of a play are alike; give --pace BITRATE"
-        );
-    }
+    let described = options.iter().zip(&media).zip(&facts);
+    let described = described.filter_map(|((options, media), facts)| {
+        let path = options.sdp.as_ref()?;
+        Some(facts.describe(media, options).map(|text| (path, text)))
+    });
+    let described = described.collect::<Result<Vec<_>>>()?;
+    let without_clock = row::without_clock(&rows);
     let mut players = Vec::new();
     for ((options, row), stream) in options.iter().zip(rows).zip(streams) {
         let Stream { flows, manner, sums } = stream;
         let cut = (options.start, options.duration);
         let items = row.items(&library, sums, cut, &mut go_on)?;
         players.push(Player::new(flows, items, manner));
+    }
+    // Not before: a stream may end before its --start.
+    for (path, text) in described {
+        std::fs::write(path, text)
+            .with_context(|| format!("cannot write the session description {}", path.display()))?;
+    }
+    for choice in choices {
+        bar.say(&choice);
+    }
+    if let Some(files) = without_clock {
+        bar.say(&format!(
+            "{files}: nothing says how long a packet lasts (no PCR, no samples): \
+             all timestamps of a play are alike; give --pace BITRATE"
+        ));
     }
     let total = players.iter().map(Player::octets).sum();
     let paced = |(rate, options): (Option<Rate>, &Options)| {

@@ -48,6 +48,11 @@ impl Bar {
         self.shown.set_position(done);
     }
 
+    /// Says something above the line.
+    pub fn say(&self, what: &str) {
+        self.shown.suspend(|| eprintln!("krtp: {what}"));
+    }
+
     /// From now on the line is that of `total` payload octets, which leave at
     /// `rate` octets per second.
     pub fn begin(&mut self, total: Option<u64>, rate: Option<f64>) {

@@ -117,5 +117,11 @@ fn session_descriptions_that_cannot_be_written() {
             &format!("stream {noise} {TO} --sdp a.sdp"),
             &["payload type 96 at 8000 Hz", "leave --sdp out"],
         ),
+        (
+            "nothing to describe",
+            &format!("stream sample.ts {TO} --start 1:00:00 --sdp a.sdp --engine user"),
+            &["sample.ts ends before --start"],
+        ),
     ]);
+    assert!(!host.krtp.directory().join("a.sdp").exists(), "a description of what is not sent");
 }
