@@ -39,6 +39,11 @@ fn headers_are_read_in_all_their_shapes() {
         ("a chunk behind", [wave(&stereo, 24, &DATA), b"LIST\x02\0\0\0ab".to_vec()].concat(), cd(44..68)),
         ("size unknown", wave(&stereo, u32::MAX, &DATA), cd(44..68)),
         ("size never written", wave(&stereo, 0, &DATA), cd(44..68)),
+        (
+            "size never written, a chunk's name among samples",
+            wave(&stereo, 0, b"LIST\x06\0\0\0samples."),
+            cd(44..60),
+        ),
         ("half a frame at the end", wave(&stereo, 23, &DATA[..23]), cd(44..64)),
         (
             "an odd chunk before",
@@ -118,6 +123,25 @@ fn headers_that_cannot_be_used_are_told_why() {
         ("cut short", wave(&stereo, 25, &DATA), "truncated: 25 octets of samples are promised, 24 are there"),
         ("less than a frame", wave(&stereo, 3, &DATA), "no sample"),
         ("no sample", wave(&stereo, 0, b""), "no sample"),
+        ("no sample, and a chunk behind", wave(&stereo, 0, b"LIST\x08\0\0\0not sent"), "no sample"),
+        (
+            "no sample, two chunks behind",
+            wave(&stereo, 0, b"LIST\x03\0\0\0not\0id3 \x01\0\0\0!"),
+            "no sample",
+        ),
+        (
+            "no sample in RF64",
+            riff(
+                b"RF64",
+                &[
+                    (b"ds64", 28, &[0; 28]),
+                    (b"fmt ", 16, &stereo),
+                    (b"data", u32::MAX, b""),
+                    (b"id3 ", 3, b"end"),
+                ],
+            ),
+            "no sample",
+        ),
         ("AU cut in its header", b".snd\0\0\0\x18".to_vec(), "ends within its header"),
         ("AU that begins too early", au_file(8, 24, 3, 44_100, 2, &DATA), "begin within its header"),
         ("AU that begins too late", au_file(1_000_000, 24, 3, 44_100, 2, &DATA), "truncated: 24 octets"),

@@ -48,7 +48,8 @@ fn walk(head: Fields<'_>, len: u64) -> Result<Sound, BadSound> {
             b"data" => {
                 let format: Format =
                     format.ok_or(BadSound::Header("there is no `fmt ` chunk before its samples"))?;
-                return format.sound(head.order, start as u64, data_size(size, long), len);
+                let size = data_size(head, start, size, long, len);
+                return format.sound(head.order, start as u64, size, len);
             }
             _ => {}
         }
@@ -59,10 +60,32 @@ fn walk(head: Fields<'_>, len: u64) -> Result<Sound, BadSound> {
 }
 
 /// How many octets of samples there are; `None`: up to the end, as it stands
-/// where the writer could not come back to tell.
-fn data_size(size: u32, long: Option<u64>) -> Option<u64> {
+/// where the writer could not come back to tell. It left all ones or zero; but zero
+/// is right of a chunk without samples that others follow.
+fn data_size(head: Fields<'_>, start: usize, size: u32, long: Option<u64>, len: u64) -> Option<u64> {
     let size = if size == u32::MAX { long? } else { size.into() };
-    (size != 0 && size != u64::MAX).then_some(size)
+    match size {
+        u64::MAX => None,
+        0 if !are_chunks(head, start, len) => None,
+        size => Some(size),
+    }
+}
+
+/// Whether there are chunks from `at` on, the last of which ends where the file
+/// of `len` octets does. Samples hardly ever look so.
+fn are_chunks(head: Fields<'_>, mut at: usize, len: u64) -> bool {
+    while let (Some(name), Some(size)) = (head.array::<4>(at), head.u32(at + 4)) {
+        let end = at.saturating_add(CHUNK).saturating_add(size as usize);
+        let padded = end.saturating_add(size as usize % 2);
+        if !name.iter().all(|&octet| matches!(octet, b' '..=b'~')) {
+            return false;
+        }
+        if [end, padded].map(|end| end as u64).contains(&len) {
+            return true;
+        }
+        at = padded;
+    }
+    false
 }
 
 /// The body of a `fmt ` chunk.
