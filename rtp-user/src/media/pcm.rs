@@ -66,7 +66,7 @@ impl Format {
 
     /// Octets of the frames whose time is nearest to `ptime`.
     fn payload_of(self, ptime: Duration) -> Result<u32, MediaError> {
-        let frames = (ptime.as_nanos() * u128::from(self.rate) + 500_000_000) / 1_000_000_000;
+        let frames = frames_in(ptime, self.rate);
         let (least, most) = (self.least_frames(), PAYLOAD_MAX / self.frame());
         match u32::try_from(frames) {
             Ok(frames) if frames < least => {
@@ -97,6 +97,12 @@ impl Format {
     fn time(self, frames: u32) -> Duration {
         Duration::from_nanos((u64::from(frames) * 1_000_000_000).div_ceil(u64::from(self.rate)))
     }
+}
+
+/// The number of samples of each channel whose time is nearest to `ptime`, at
+/// `rate` samples a second.
+pub fn frames_in(ptime: Duration, rate: u32) -> u128 {
+    (ptime.as_nanos() * u128::from(rate) + 500_000_000) / 1_000_000_000
 }
 
 /// The audio in `file` of `len` octets: by its header, by the name `path`, or by

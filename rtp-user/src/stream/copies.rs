@@ -7,6 +7,7 @@ use crate::{
     media::{
         Identity,
         library::Library,
+        pcm::frames_in,
         prepared::{Copy, format::Numbers, is_prepared},
     },
     pace::Pace,
@@ -137,8 +138,10 @@ fn check_numbers(options: &Options, copy: &Copy) -> Result<()> {
         Pace::Bits(bits) => Some(bits),
         Pace::Pcr | Pace::None => None,
     };
-    let ptime = wish.ptime.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-    let has_ptime = copy.media().ptime().and_then(|time| u64::try_from(time.as_nanos()).ok());
+    // Packets are as long as the nearest number of samples, not as what was asked for.
+    let ptime = wish.ptime.map(|time| frames_in(time, kind.clock_rate));
+    let ptime = ptime.map(|frames| u64::try_from(frames).unwrap_or(u64::MAX));
+    let has_ptime = copy.media().ptime().map(|_| u64::from(kind.payload / kind.unit));
     let asked: [(&str, Option<u64>, Option<u64>); 9] = [
         ("--ssrc", options.ssrc.map(u64::from), Some(numbers.ssrc.into())),
         ("--seq", options.sequence.map(u64::from), Some(numbers.sequence.into())),

@@ -1,6 +1,9 @@
 //! What prepared files cannot do, and such as are not fit to be sent.
 
-use crate::{host::Host, support::media::sample};
+use crate::{
+    host::Host,
+    support::{audio::Pcm, media::sample},
+};
 use std::fs;
 
 #[test]
@@ -37,6 +40,20 @@ fn options_that_would_need_other_headers() {
     ]);
     // What is in it may be said.
     host.run("stream a.krtp --to 198.18.0.2:5004 --pace none --ssrc 1 --seq 2 --timestamp 3 --pt 33").well();
+}
+
+/// A packet time stands for the nearest number of samples.
+#[test]
+fn a_packet_time_that_a_copy_has_or_has_not() {
+    let host = Host::new();
+    host.krtp.file("a.wav", &Pcm::noise(2, 2, 48_000, 4800).wav());
+    host.run("prepare a.wav --ptime 0.33").well();
+    let play = |ptime| format!("stream a.wav.krtp --to 198.18.0.2:5004 --pace none --ptime {ptime}");
+    for ptime in ["0.33", "0.333", "0.3333"] {
+        host.run(&play(ptime)).well();
+    }
+    let says = &["--ptime would change the headers of a.wav.krtp"][..];
+    host.refuses(&[("a sample more", &play("0.35"), says), ("another", &play("1"), says)]);
 }
 
 #[test]
