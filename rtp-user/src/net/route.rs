@@ -12,6 +12,7 @@ use rtnetlink::{
 };
 use socket2::{Domain, Socket, Type};
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr, SocketAddrV6},
     time::Duration,
 };
@@ -34,15 +35,32 @@ pub struct Route {
     pub next_hop: IpAddr,
 }
 
+/// From where to where. Rules may choose the route by its source (`ip rule from`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Where to.
+    pub destination: IpAddr,
+    /// Where from, if that is given.
+    pub source: Option<IpAddr>,
+}
+
+impl fmt::Display for Ends {
+    /// As `ip route get` takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.destination)?;
+        self.source.map_or(Ok(()), |source| write!(f, " from {source}"))
+    }
+}
+
 /// There is no way.
 #[derive(Debug, thiserror::Error)]
 pub enum RouteError {
     /// No route.
     #[error("no route to {0}: add one (ip route add), or name an interface with --iface")]
-    None(IpAddr),
+    None(Ends),
     /// The route leads nowhere.
     #[error("the route to {0} is a blackhole or prohibited: see `ip route get {0}`")]
-    Closed(IpAddr),
+    Closed(Ends),
     /// The next hop is silent.
     #[error("{next_hop} does not answer on {interface} ({protocol}): is it up, and on this network?")]
     Silent {
@@ -58,31 +76,28 @@ pub enum RouteError {
     Netlink(#[from] NetlinkError),
 }
 
-/// The kernel's route to `destination`, through `interface` if one is given.
-pub async fn find(
-    netlink: &Netlink,
-    destination: IpAddr,
-    interface: Option<u32>,
-) -> Result<Route, RouteError> {
-    let request = request(destination, interface);
-    let answer = netlink.handle().route().get(request).execute().try_next().await;
+/// The kernel's route between `ends`, through `interface` if one is given. A
+/// source must be an address of this host: of others the kernel says what it
+/// says where there is no route.
+pub async fn find(netlink: &Netlink, ends: Ends, interface: Option<u32>) -> Result<Route, RouteError> {
+    let answer = netlink.handle().route().get(request(ends, interface)).execute().try_next().await;
     let message = match answer {
         Ok(Some(message)) => message,
-        Ok(None) => return Err(RouteError::None(destination)),
+        Ok(None) => return Err(RouteError::None(ends)),
         Err(error) if is_errno(&error, libc::ENETUNREACH) || is_errno(&error, libc::EHOSTUNREACH) => {
-            return Err(RouteError::None(destination));
+            return Err(RouteError::None(ends));
         }
         Err(error) if is_errno(&error, libc::EINVAL) || is_errno(&error, libc::EACCES) => {
-            return Err(RouteError::Closed(destination));
+            return Err(RouteError::Closed(ends));
         }
         Err(error) => {
-            return Err(NetlinkError::refused(format!("looking for a route to {destination}"))(error).into());
+            return Err(NetlinkError::refused(format!("looking for a route to {ends}"))(error).into());
         }
     };
-    read(&message, destination).ok_or(RouteError::None(destination))
+    read(&message, ends.destination).ok_or(RouteError::None(ends))
 }
 
-fn request(destination: IpAddr, interface: Option<u32>) -> RouteMessage {
+fn request(Ends { destination, source }: Ends, interface: Option<u32>) -> RouteMessage {
     let mut message = match destination {
         IpAddr::V4(address) => {
             RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(address, 32).build()
@@ -91,6 +106,10 @@ fn request(destination: IpAddr, interface: Option<u32>) -> RouteMessage {
             RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(address, 128).build()
         }
     };
+    if let Some(source) = source {
+        message.header.source_prefix_length = if source.is_ipv4() { 32 } else { 128 };
+        message.attributes.push(RouteAttribute::Source(source.into()));
+    }
     if let Some(index) = interface {
         message.attributes.push(RouteAttribute::Oif(index));
     }

@@ -85,6 +85,16 @@ fn source_remedy(error: &io::Error) -> &'static str {
     }
 }
 
+/// Sees that `address` is one of this host. Its port is not looked at.
+pub fn check_source(address: SocketAddr) -> Result<(), SocketError> {
+    let refused = |source| SocketError::Source { address, source };
+    let mut any_port = address;
+    any_port.set_port(0);
+    let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::DGRAM.cloexec(), Some(Protocol::UDP)).map_err(refused)?;
+    socket.bind(&any_port.into()).map_err(refused)
+}
+
 /// A connected UDP socket.
 #[derive(Debug)]
 pub struct FlowSocket {

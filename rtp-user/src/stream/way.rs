@@ -7,8 +7,8 @@ use crate::{
     media::Media,
     net::{
         netlink::{Link, Netlink},
-        route::{self, NextHop},
-        socket::overhead,
+        route::{self, Ends, NextHop},
+        socket::{self, overhead},
     },
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -73,7 +73,12 @@ pub(super) async fn find_way(netlink: &Netlink, options: &Options, destination: 
     if let Some(link) = &named {
         check_up(link)?;
     }
-    let route = route::find(netlink, destination.ip(), named.map(|link| link.index)).await?;
+    if let Some(source) = options.source {
+        socket::check_source(source)?;
+    }
+    let source = options.source.map(|source| source.ip()).filter(|source| !source.is_unspecified());
+    let ends = Ends { destination: destination.ip(), source };
+    let route = route::find(netlink, ends, named.map(|link| link.index)).await?;
     let link = netlink
         .link_by_index(route.interface)
         .await?

@@ -35,6 +35,34 @@ fn destinations_without_a_way() {
     }
 }
 
+/// With a source the kernel is asked for the route of that source.
+#[test]
+fn sources_without_a_way() {
+    let host = Host::new();
+    host.net.a.ip_all(&[
+        "rule add from 198.18.0.1 to 203.0.113.0/24 prohibit",
+        "route add 203.0.113.0/24 via 198.18.0.2",
+        "route add 2001:db8:1::/48 via 2001:2::2",
+    ]);
+    // A batch of `ip` takes the family of a route from its address, but not a rule's.
+    host.net.a.ip(&["-6", "rule", "add", "from", "2001:2::1", "to", "2001:db8:1::/48", "blackhole"]);
+    let none = "add one (ip route add)";
+    let closed = "is a blackhole or prohibited: see `ip route get";
+    for (source, to, says) in [
+        ("198.18.0.1", "192.0.2.1", ["no route to 192.0.2.1 from 198.18.0.1", none]),
+        ("2001:2::1", "2001:db8::1", ["no route to 2001:db8::1 from 2001:2::1", none]),
+        ("198.18.0.1", "203.0.113.1", [closed, "203.0.113.1 from 198.18.0.1`"]),
+        ("2001:2::1", "2001:db8:1::1", [closed, "2001:db8:1::1 from 2001:2::1`"]),
+        // Whose source it is comes before where it leads.
+        ("198.18.0.77", "192.0.2.1", ["cannot send from 198.18.0.77", "an address of this host"]),
+        ("2001:2::77", "2001:db8::1", ["cannot send from [2001:2::77]", "an address of this host"]),
+    ] {
+        let to = if to.contains(':') { format!("[{to}]:5004") } else { format!("{to}:5004") };
+        let line = format!("stream sample.ts --to {to} --source {source}");
+        host.refuses(&[(&line, &line, &says)]);
+    }
+}
+
 /// One of a test's own each, as the kernel asks three times before it gives up.
 #[track_caller]
 fn silent_neighbour(to: &str, says: &[&str]) {

@@ -14,3 +14,4 @@ mod paths;
 mod prepared;
 mod several;
 mod shapes;
+mod source;
