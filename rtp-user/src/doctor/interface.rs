@@ -1,7 +1,7 @@
 //! What one interface can do.
 
 use crate::{
-    kernel::{hang::Hook, object::EGRESS, pins, segmenter},
+    kernel::{hang::Hook, object::EGRESS, pins::Pins, segmenter},
     net::{
         netlink::{Link, Netlink, NetlinkError},
         offload,
@@ -70,7 +70,7 @@ impl Interface {
     pub async fn look(netlink: &Netlink, link: Link) -> Result<Self, NetlinkError> {
         let on_egress = on_egress(netlink, &link).await;
         let is_ours = |name: &String| name == EGRESS;
-        let krtp = if pins::all().contains(&link.name) {
+        let krtp = if Pins::of(&link).is_ok_and(|pins| pins.is_current()) {
             Presence::Attached { segmenter: segmenter::attached(netlink, link.index).await?.is_some() }
         } else {
             match &on_egress {

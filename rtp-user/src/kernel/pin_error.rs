@@ -22,6 +22,14 @@ pub enum PinError {
     /// It is there already.
     #[error("{0} is attached already: krtp detach {0}")]
     Exists(String),
+    /// What was attached by that name has another now.
+    #[error("{was} is what {is} was called when it was attached: krtp detach {is}, then attach {was}")]
+    Renamed {
+        /// What is to be attached.
+        was: String,
+        /// What has its name in the BPF file system.
+        is: String,
+    },
     /// It is not there.
     #[error("{0} is not attached: nothing to detach")]
     Missing(String),

@@ -1,8 +1,8 @@
 //! What `krtp attach` leaves in the BPF file system, and how `krtp detach`
-//! takes it away.
+//! takes it away. Interfaces change their names: which one it is, its index says.
 //!
 //! ```text
-//! /sys/fs/bpf/krtp/eth0@1/             interface @ network namespace (its cookie)
+//! /sys/fs/bpf/krtp/eth0@1/             interface, as it was called then @ network namespace (its cookie)
 //!     FLOWS NOTES SOCKETS SKIPPED PROGRAMS   the maps
 //!     link                            the tcx link (where the kernel has tcx)
 //!     ifindex-2                       a directory: which interface it was
@@ -48,6 +48,8 @@ const ROOT: &str = "/sys/fs/bpf/krtp";
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at them.
 const LEAVING_LOOK: Duration = Duration::from_millis(5);
+/// What the directory that names the interface's index begins with.
+const INDEX: &str = "ifindex-";
 
 /// The directory of one attached interface.
 #[derive(Debug)]
@@ -58,16 +60,20 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// Where `link`'s pins are, if it has any.
+    /// Where `link`'s pins are, if it has any: by the name that it has now, or by that which it had.
     pub fn of(link: &Link) -> Result<Self, PinError> {
-        Ok(Self { index: Some(link.index), ..Self::named(&link.name)? })
+        let mut pins = Self { index: Some(link.index), ..Self::named(&link.name)? };
+        let name = format!("{INDEX}{}", link.index);
+        if let Some(directory) = directories(&suffix()?).find(|directory| directory.join(&name).exists()) {
+            pins.directory = directory;
+        }
+        Ok(pins)
     }
 
-    /// The same for an interface that may be gone.
+    /// The same for an interface that may be gone, or have another name now.
     pub fn named(interface: &str) -> Result<Self, PinError> {
-        let cookie = namespace_cookie().map_err(file(Path::new("/proc/self/ns/net")))?;
         // No name in a BPF file system holds a dot; no interface's name holds a colon.
-        let name = format!("{}@{cookie}", interface.replace('.', ":"));
+        let name = interface.replace('.', ":") + &suffix()?;
         Ok(Self { directory: Path::new(ROOT).join(name), interface: interface.to_owned(), index: None })
     }
 
@@ -91,11 +97,11 @@ impl Pins {
 
     /// Whether the pins are this very interface's, not those of an earlier one
     /// of its name.
-    fn is_current(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         let Some(index) = self.index else {
             return self.directory.exists();
         };
-        self.directory.join(format!("ifindex-{index}")).exists()
+        self.directory.join(format!("{INDEX}{index}")).exists()
     }
 
     /// Every marker directory's name.
@@ -104,11 +110,14 @@ impl Pins {
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    /// Lets go of the fq of the interface that it was, which may be gone.
+    /// Index of the interface that it was, which may be gone. None: it was never attached wholly.
+    fn attached_index(&self) -> Option<u32> {
+        self.markers().iter().find_map(|name| name.strip_prefix(INDEX)?.parse().ok())
+    }
+
+    /// Lets go of that interface's fq.
     fn unpin_qdisc(&self) -> Result<(), AttachError> {
-        let markers = self.markers();
-        let indices = markers.iter().filter_map(|name| name.strip_prefix("ifindex-")?.parse().ok());
-        for index in indices {
+        if let Some(index) = self.attached_index() {
             qdisc::unpin(index)?;
         }
         Ok(())
@@ -143,6 +152,11 @@ pub async fn attach(
     let pins = Pins::of(link)?;
     if pins.is_current() {
         return Err(PinError::Exists(link.name.clone()).into());
+    }
+    if let Some(index) = pins.attached_index()
+        && let Some(other) = netlink.link_by_index(index).await?
+    {
+        return Err(PinError::Renamed { was: link.name.clone(), is: other.name }.into());
     }
     // Who may not load need not be told about mounting.
     let mut object = Object::load(load.flows)?;
@@ -237,34 +251,30 @@ fn pin_link(hung: aya::programs::tc::SchedClassifierLink, pins: &Pins) -> Result
     link.pin(&path).map_err(|source| PinError::Pin { path, source })
 }
 
-/// `krtp detach`: undoes `krtp attach` wholly, also where the interface is gone.
+/// `krtp detach`: undoes `krtp attach` wholly, also where the interface is gone or has another name now.
 pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachError> {
     let _turn = turn()?;
-    let pins = Pins::named(interface)?;
-    let link = netlink.link_by_name(interface).await?;
-    if !is_interface_name(interface) || !pins.directory.exists() {
-        let error = if link.is_some() { PinError::Missing } else { PinError::Unknown };
-        return Err(error(pins.interface).into());
-    }
+    let pins = find(netlink, interface).await?;
     // What is not a map of this version has no flows that we know how to end.
     if let Ok(Ok(flows)) = pins.map("FLOWS").map(Flows::open) {
         end(&flows).await;
     }
-    if let Some(link) = link {
+    if let Some(index) = pins.attached_index() {
         let mut undo = Undo::default();
         let markers = pins.markers();
         let numbers = markers.iter().find_map(|name| name.strip_prefix("filter-")?.split_once('-'));
         if let Some((Ok(priority), Ok(handle))) = numbers.map(|(a, b)| (a.parse(), b.parse())) {
-            undo = undo.filter(link.index, TcAttachType::Egress, priority, handle);
+            undo = undo.filter(index, TcAttachType::Egress, priority, handle);
         }
         if markers.iter().any(|name| name == "clsact") {
-            undo = undo.clsact(link.index);
+            undo = undo.clsact(index);
         }
-        if !undo.is_empty() && markers.contains(&format!("ifindex-{}", link.index)) {
+        // Of an interface that is gone there is nothing to undo, as the kernel says then.
+        if !undo.is_empty() {
             let socket = Undo::socket().map_err(|error| file(&pins.directory)(error.into()))?;
             undo.run(socket);
         }
-        if let Some(segmenter) = segmenter::attached(netlink, link.index).await? {
+        if let Some(segmenter) = segmenter::attached(netlink, index).await? {
             let refused = |source| PinError::Detach { interface: interface.to_owned(), source };
             netlink.remove_link(segmenter.index).await.map_err(refused)?;
         }
@@ -274,26 +284,57 @@ pub async fn detach(netlink: &Netlink, interface: &str) -> Result<(), AttachErro
     Ok(())
 }
 
+/// The pins of the interface that is called `interface` now, or else of the one
+/// that was when it was attached.
+async fn find(netlink: &Netlink, interface: &str) -> Result<Pins, AttachError> {
+    let link = netlink.link_by_name(interface).await?;
+    if let Some(link) = &link {
+        let pins = Pins::of(link)?;
+        if pins.is_current() {
+            return Ok(pins);
+        }
+    }
+    let pins = Pins::named(interface)?;
+    if is_interface_name(interface) && pins.directory.exists() {
+        return Ok(pins);
+    }
+    let error = if link.is_some() { PinError::Missing } else { PinError::Unknown };
+    Err(error(pins.interface).into())
+}
+
 /// Has the streams end before their next batch, which would leave without
 /// headers, and waits a while for those that are in the middle of one.
 async fn end(flows: &Flows) {
-    flows.ask_to_leave();
     let deadline = Instant::now() + LEAVING_PATIENCE;
-    while flows.is_in_use() && Instant::now() < deadline {
+    loop {
+        // Each time, since streams may begin as long as the maps are there.
+        flows.ask_to_leave();
+        if !flows.is_in_use() || Instant::now() >= deadline {
+            return;
+        }
         sleep(LEAVING_LOOK).await;
     }
 }
 
-/// Every attached interface's maps in this network namespace, by name.
+/// Every interface of this network namespace that is attached, by the name that it had then.
 pub fn all() -> Vec<String> {
-    let Ok(cookie) = namespace_cookie() else {
+    let Ok(suffix) = suffix() else {
         return Vec::new();
     };
-    let suffix = format!("@{cookie}");
-    let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(&suffix)?.replace(':', ".")))
-        .collect()
+    let name =
+        |directory: PathBuf| Some(directory.file_name()?.to_str()?.strip_suffix(&suffix)?.replace(':', "."));
+    directories(&suffix).filter_map(name).collect()
+}
+
+/// What the names of this network namespace's directories end with.
+fn suffix() -> Result<String, PinError> {
+    let cookie = namespace_cookie().map_err(file(Path::new("/proc/self/ns/net")))?;
+    Ok(format!("@{cookie}"))
+}
+
+fn directories(suffix: &str) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(ROOT).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(move |path| path.to_str().is_some_and(|path| path.ends_with(suffix)))
 }
 
 /// Waits until no other krtp attaches or detaches: they share the directory

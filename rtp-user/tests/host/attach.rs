@@ -6,6 +6,8 @@ use crate::support::{
     media::{Rate, sample, sample_path},
     wait_for,
 };
+use aya::maps::{Map, MapData};
+use krtp::kernel::maps::Flows;
 use rustix::process::Signal;
 use std::path::PathBuf;
 
@@ -195,4 +197,101 @@ fn an_attached_interface_goes_away() {
     }
     drop(attached);
     assert!(!pins(&net).exists());
+}
+
+/// Gives `interface` another name, as one that is down: an older kernel wants that.
+fn rename(net: &Net, interface: &str, name: &str) {
+    net.a.ip(&["link", "set", interface, "down"]);
+    net.a.ip(&["link", "set", interface, "name", name]);
+    net.a.ip(&["link", "set", name, "up"]);
+    net.a.wait_until_up(name);
+}
+
+#[test]
+fn an_attached_interface_is_renamed() {
+    let net = Net::direct();
+    net.add_second();
+    let before = State::of(&net.a);
+    for name in ["lan0", "va"] {
+        let attached = Attached::new(&net, &[]);
+        rename(&net, "va", "lan0");
+        net.a.wait_until_up("krtp0");
+        let with = State::of(&net.a);
+        let again = krtp(&net, &["attach", "lan0"]);
+        assert!(again.failure().contains("lan0 is attached already: krtp detach lan0"), "{again:?}");
+        let path = sample_path();
+        let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--pace", "none"];
+        let report = net.stream(&[&arguments[..], &["--engine", "kernel"]].concat()).well().json();
+        let said = report["path"].as_str().unwrap_or_default();
+        assert!(said.contains("attached before") && said.contains("segmenter"), "{said}");
+        let doctor = krtp(&net, &["doctor", "lan0"]);
+        assert!(doctor.stdout.contains("krtp attach"), "{doctor:?}");
+        assert_eq!(State::of(&net.a), with, "the attachment stays as it is");
+        krtp(&net, &["detach", name]).well();
+        assert!(!pins(&net).exists(), "detached as {name}");
+        rename(&net, "lan0", "va");
+        assert_eq!(State::of(&net.a), before, "detached as {name}");
+        drop(attached);
+    }
+}
+
+/// The name goes to another interface: each is detached by the name that it has.
+#[test]
+fn an_attached_interface_gives_its_name_away() {
+    let net = Net::direct();
+    net.add_second();
+    let before = State::of(&net.a);
+    let attached = Attached::new(&net, &[]);
+    rename(&net, "va", "lan0");
+    rename(&net, "va2", "va");
+    let refused = krtp(&net, &["attach", "va"]);
+    let line = refused.failure();
+    assert!(line.contains("va is what lan0 was called") && line.contains("krtp detach lan0"), "{line}");
+    krtp(&net, &["detach", "lan0"]).well();
+    krtp(&net, &["attach", "lan0"]).well();
+    krtp(&net, &["attach", "va"]).well();
+    krtp(&net, &["detach", "lan0"]).well();
+    assert!(pins(&net).exists(), "va stays attached");
+    krtp(&net, &["detach", "va"]).well();
+    rename(&net, "va", "va2");
+    rename(&net, "lan0", "va");
+    assert_eq!(State::of(&net.a), before);
+    drop(attached);
+}
+
+/// One that begins while `detach` waits for others is asked to end as they were.
+#[test]
+fn detached_under_a_stream_that_has_just_begun() {
+    let net = Net::direct();
+    let before = State::of(&net.a);
+    let attached = Attached::new(&net, &[]);
+    let capture = Capture::start(&net.b, "vb", &[5004, 5006]);
+    let destination = "198.18.0.2:5004".parse().expect("an address");
+    let first = endless(&net, "pcr");
+    wait_for("a packet", || capture.so_far(destination).pop());
+    // Stopped, so that `detach` waits for it.
+    first.signal(Signal::STOP);
+    let map = MapData::from_pin(pins(&net).join("FLOWS")).expect("attached");
+    let flows = Flows::open(Map::Array(map)).expect("a map of this version");
+    let detach = net.krtp.start(&net.a, &["detach", "va"]);
+    wait_for("request to leave", || flows.is_to_leave(0).then_some(()));
+    detach.signal(Signal::STOP);
+
+    // A packet a second, so that it is between two when it is stopped.
+    let path = sample_path();
+    let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5006", "--engine", "kernel"];
+    let second = net.start_stream(&[&arguments[..], &["--loop", "--pace", "10528"]].concat());
+    let destination = "198.18.0.2:5006".parse().expect("an address");
+    wait_for("a packet", || capture.so_far(destination).pop());
+    second.signal(Signal::STOP);
+    detach.signal(Signal::CONT);
+    detach.wait().well();
+    for stopped in [first, second] {
+        stopped.signal(Signal::CONT);
+        let ended = stopped.wait();
+        let line = ended.failure();
+        assert!(line.contains("was detached (krtp detach) under the stream"), "{line}");
+    }
+    assert_eq!(State::of(&net.a), before);
+    drop(attached);
 }
