@@ -21,8 +21,17 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts a guardian for `undo`, in the current network namespace.
+    /// Starts a guardian for `undo`, in the current network namespace. Where
+    /// there can be none (a limit of processes), it is undone at once.
     pub fn start(undo: &Undo) -> io::Result<Self> {
+        Self::fork(undo).inspect_err(|_| {
+            if let Ok(socket) = Undo::socket() {
+                undo.run(socket);
+            }
+        })
+    }
+
+    fn fork(undo: &Undo) -> io::Result<Self> {
         let (watch, alive) = pipe_with(PipeFlags::CLOEXEC)?;
         let socket = Undo::socket()?;
         // SAFETY: the child runs `watch_over` only, which makes system calls

@@ -119,10 +119,7 @@ fn join(link: &Link) -> Result<Guard, QdiscError> {
 fn guard(link: &Link, record: Record) -> Result<Guard, QdiscError> {
     let undo = Undo::default().qdisc(record);
     let source = |source| QdiscError::Guard { interface: link.name.clone(), source };
-    Guard::start(&undo).map_err(|error| {
-        run(&undo);
-        source(error)
-    })
+    Guard::start(&undo).map_err(source)
 }
 
 /// `krtp attach --qdisc fq`: the same until [`unpin`].
