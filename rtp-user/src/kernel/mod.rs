@@ -5,6 +5,7 @@ pub mod attach;
 pub mod bpffs;
 pub(crate) mod guard;
 pub mod hang;
+pub mod lock;
 pub(crate) mod life;
 pub mod maps;
 pub mod object;

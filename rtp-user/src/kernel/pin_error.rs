@@ -1,6 +1,6 @@
 //! What goes wrong with what `krtp attach` pins.
 
-use super::maps::MapError;
+use super::{lock::LockError, maps::MapError};
 use crate::net::netlink::NetlinkError;
 use std::{io, path::PathBuf};
 
@@ -68,6 +68,9 @@ pub enum PinError {
         /// Why not.
         source: aya::pin::PinError,
     },
+    /// It is another krtp's turn, and stays so.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// It is not a map of ours.
     #[error(transparent)]
     Shape(#[from] MapError),

@@ -13,6 +13,7 @@
 use super::{
     bpffs,
     hang::{AttachError, Hung, hang},
+    lock,
     maps::{Flows, Notes, Sockets},
     object::{Maps, Object, PROGRAMS},
     pin_error::PinError,
@@ -32,10 +33,9 @@ use aya::{
         links::{FdLink, PinnedLink},
     },
 };
-use rustix::fs::{FlockOperation, flock};
+use rustix::fd::OwnedFd;
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -43,6 +43,8 @@ use tokio::time::sleep;
 
 /// Our directory in it.
 const ROOT: &str = "/sys/fs/bpf/krtp";
+/// Attaching and detaching take turns by it.
+const LOCK: &str = "/run/krtp-attach.lock";
 /// How long `detach` waits for streams to end. One that sleeps for longer
 /// between two batches ends when it wakes.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
@@ -338,13 +340,14 @@ fn directories(suffix: &str) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Waits until no other krtp attaches or detaches: they share the directory
-/// and the mount, and the last one takes both away. Held until dropped.
-fn turn() -> Result<File, PinError> {
-    // Always there, and never the directory that is mounted over.
-    let path = Path::new("/sys/fs");
-    let directory = File::open(path).map_err(file(path))?;
-    flock(&directory, FlockOperation::LockExclusive).map_err(|error| file(path)(error.into()))?;
-    Ok(directory)
+/// and the mount, and the last one takes both away. Held until dropped. Who may
+/// have no lock goes without; mostly it is told soon that it may not attach either.
+fn turn() -> Result<Option<OwnedFd>, PinError> {
+    match lock::take(LOCK) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.is_barred() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn file(path: &Path) -> impl FnOnce(io::Error) -> PinError + use<> {

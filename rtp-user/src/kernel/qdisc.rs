@@ -14,6 +14,7 @@
 
 use super::{
     guard::Guard,
+    lock::{self, LockError},
     record::{FREE, PINNED, Record},
     undo::Undo,
 };
@@ -27,15 +28,13 @@ use crate::net::{
     socket::namespace_cookie,
 };
 use rtnetlink::packet_core::NLM_F_CREATE;
-use rustix::{
-    fd::OwnedFd,
-    fs::{FlockOperation, Mode, OFlags, flock, open},
-    io::Errno,
-};
+use rustix::fd::OwnedFd;
 use std::{fs, io, path::Path};
 
-/// Where records are. Starting and sweeping take turns by its lock.
+/// Where records are.
 const RUN: &str = "/run";
+/// Starting and sweeping take turns by it.
+const LOCK: &str = "/run/krtp-qdisc.lock";
 /// What their names begin with.
 const NAME: &str = "krtp-qdisc-";
 
@@ -62,6 +61,9 @@ pub enum QdiscError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// It is another krtp's turn, and stays so.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// No guardian.
     #[error("cannot start the guardian that puts back the qdisc of {interface}: {source}")]
     Guard {
@@ -137,8 +139,11 @@ pub async fn pin(netlink: &Netlink, link: &Link, load: Load) -> Result<(), Qdisc
 /// Gives up what [`pin`] holds on interface `index`, which may be gone. Streams
 /// that hold it too keep it until they end.
 pub fn unpin(index: u32) -> Result<(), QdiscError> {
-    let _turn = turn()?;
     let place = Place::of_index(index)?;
+    if !place.exists() {
+        return Ok(());
+    }
+    let _turn = turn()?;
     if place.exists() {
         let record = place.open()?;
         record.mark(FREE).map_err(place.failed())?;
@@ -150,7 +155,10 @@ pub fn unpin(index: u32) -> Result<(), QdiscError> {
 /// Puts back what killed ones left behind, as far as we may.
 pub fn sweep() -> Result<(), QdiscError> {
     for index in recorded()? {
-        let _turn = turn()?;
+        let _turn = match turn() {
+            Err(QdiscError::Lock(error)) if error.is_barred() => return Ok(()),
+            turn => turn?,
+        };
         let place = Place::of_index(index)?;
         // Not opened where it has gone meanwhile: that would make it.
         let record = place.exists().then(|| place.open().ok()).flatten();
@@ -164,8 +172,11 @@ pub fn sweep() -> Result<(), QdiscError> {
 /// The interfaces, by index, whose qdisc the next [`sweep`] puts back: of those
 /// whose records we may read.
 pub fn left_behind() -> Result<Vec<u32>, QdiscError> {
-    let _turn = turn()?;
     let mut indices = recorded()?;
+    if indices.is_empty() {
+        return Ok(indices);
+    }
+    let _turn = turn()?;
     let is_left = |&index: &u32| Place::of_index(index).is_ok_and(|place| Record::is_left(&place.0));
     indices.retain(is_left);
     Ok(indices)
@@ -225,11 +236,7 @@ fn run(undo: &Undo) {
 
 /// Waits until no other krtp installs or sweeps. Held until dropped.
 fn turn() -> Result<OwnedFd, QdiscError> {
-    let source = |error: Errno| QdiscError::Record { path: RUN.into(), source: error.into() };
-    let directory = open(RUN, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let directory = directory.map_err(source)?;
-    flock(&directory, FlockOperation::LockExclusive).map_err(source)?;
-    Ok(directory)
+    Ok(lock::take(LOCK)?)
 }
 
 /// Where an interface's record is.

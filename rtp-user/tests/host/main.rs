@@ -14,6 +14,7 @@ mod flows;
 mod kill;
 mod neighbours;
 mod output;
+mod locks;
 mod no_guardian;
 mod prepare;
 mod prepared;
