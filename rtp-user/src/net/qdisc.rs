@@ -93,9 +93,11 @@ async fn is_elsewhere(netlink: &Netlink, index: u32) -> Result<bool, NetlinkErro
     Ok(message.is_some_and(|message| message.attributes.iter().any(is_foreign)))
 }
 
-/// Every qdisc of interface `index`.
+/// Every qdisc of interface `index`, and whether it has tc filters.
 pub(crate) async fn list(netlink: &Netlink, index: u32) -> Result<Vec<Qdisc>, NetlinkError> {
-    list::of(netlink, index).await
+    let mut qdiscs = list::of(netlink, index).await?;
+    list::look_for_filters(netlink, index, &mut qdiscs).await?;
+    Ok(qdiscs)
 }
 
 /// Sends one request and waits for the kernel's answer to it.

@@ -81,6 +81,42 @@ fn a_shaper_is_left_alone() {
     }
 }
 
+/// Filters on a qdisc itself would be gone when it comes back.
+#[test]
+fn a_qdisc_with_filters_is_left_alone() {
+    let net = Net::direct();
+    if !has_fq(&net) {
+        return;
+    }
+    for qdisc in [["handle", "2:", "fq_codel"], ["handle", "3:", "sfq"]] {
+        // Not every kernel has each of them.
+        let mut add = net.a.command("tc");
+        add.args(["qdisc", "add", "dev", "va", "root"]).args(qdisc);
+        if !add.output().expect("tc runs").status.success() {
+            println!("This kernel has no {}.", qdisc[2]);
+            continue;
+        }
+        let (handle, class) = (qdisc[1], format!("{}1", qdisc[1]));
+        let filter = ["filter", "add", "dev", "va", "parent", handle, "protocol", "all", "prio", "7"];
+        let all = ["bpf", "bytecode", "1,6 0 0 0", "flowid", &class];
+        net.a.run("tc", &[&filter[..], &all].concat());
+        let filters = || net.a.run("tc", &["filter", "show", "dev", "va", "parent", handle]);
+        let before = (root_of(&net, "va"), filters());
+        assert!(before.1.contains("bytecode"), "{before:?}");
+        let path = sample_path();
+        let stream = ["stream", path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--qdisc", "fq"];
+        for arguments in [&stream[..], &["attach", "va", "--qdisc", "fq"]] {
+            let refused = net.krtp.run(&net.a, arguments);
+            let line = refused.failure();
+            let says = format!("va has tc filters on its qdisc {} {handle}, which go with it", qdisc[2]);
+            assert!(line.contains(&says) && line.contains("tc filter delete dev va"), "{line}");
+            assert_eq!((root_of(&net, "va"), filters()), before, "{arguments:?}");
+            assert_eq!(records(&net), 0, "{arguments:?}");
+        }
+        net.a.run("tc", &["qdisc", "delete", "dev", "va", "root"]);
+    }
+}
+
 /// Everything arrives, through fq as without it.
 #[test]
 fn a_stream_through_fq_arrives() {

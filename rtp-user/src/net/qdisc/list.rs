@@ -1,10 +1,13 @@
 //! The qdiscs of an interface, as the kernel lists them.
 
 use crate::net::netlink::{Netlink, NetlinkError};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use rtnetlink::{
-    packet_core::{Emitable, Nla},
-    packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcStats2, TcXstats},
+    packet_core::{Emitable, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload, Nla},
+    packet_route::{
+        RouteNetlinkMessage,
+        tc::{TcAttribute, TcHandle, TcMessage, TcStats2, TcXstats},
+    },
 };
 
 /// `TCA_OPTIONS` (linux/rtnetlink.h).
@@ -23,6 +26,8 @@ pub struct Qdisc {
     pub kind: String,
     /// What is in its `TCA_OPTIONS`; empty: nothing.
     pub options: Vec<u8>,
+    /// Whether tc filters hang on it, which go with it. Known where it was asked for ([`look_for_filters`]).
+    pub has_filters: bool,
     /// Packets that it dropped (the kernel counts 32 bits).
     pub drops: u32,
     /// Its own kind's statistics (`TCA_STATS_APP`).
@@ -37,6 +42,30 @@ pub async fn of(netlink: &Netlink, index: u32) -> Result<Vec<Qdisc>, NetlinkErro
     // The kernel lists those of all interfaces.
     qdiscs.retain(|qdisc| qdisc.header.index == index.cast_signed());
     Ok(qdiscs.iter().map(Qdisc::from_message).collect())
+}
+
+/// Sees which of the qdiscs of interface `index` have tc filters.
+pub async fn look_for_filters(
+    netlink: &Netlink,
+    index: u32,
+    qdiscs: &mut [Qdisc],
+) -> Result<(), NetlinkError> {
+    // Zero is the root's address where nobody configured it; others have none then.
+    for qdisc in qdiscs.iter_mut().filter(|qdisc| qdisc.is_root() || qdisc.is_configured()) {
+        let mut message = TcMessage::with_index(index.cast_signed());
+        message.header.parent = qdisc.handle;
+        let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetTrafficFilter(message));
+        request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let refused = NetlinkError::refused("listing the filters");
+        let mut answers = netlink.handle().clone().request(request).map_err(refused)?;
+        while let Some(answer) = answers.next().await {
+            qdisc.has_filters |= matches!(
+                answer.payload,
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewTrafficFilter(_))
+            );
+        }
+    }
+    Ok(())
 }
 
 impl Qdisc {
@@ -57,6 +86,7 @@ impl Qdisc {
             handle: message.header.handle,
             kind: String::new(),
             options: Vec::new(),
+            has_filters: false,
             drops: 0,
             app: Vec::new(),
         };

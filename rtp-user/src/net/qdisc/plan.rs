@@ -63,6 +63,19 @@ pub enum Refusal {
         /// Its handle's major number.
         handle: u16,
     },
+    /// Somebody's own, too: they would not come back with it.
+    #[error(
+        "{interface} has tc filters on its qdisc {kind} {handle:x}:, which go with it; krtp does not replace it: \
+         remove them (tc filter delete dev {interface}), or go without --qdisc fq"
+    )]
+    Filters {
+        /// The interface.
+        interface: String,
+        /// The qdisc's kind.
+        kind: String,
+        /// Its handle's major number.
+        handle: u16,
+    },
     /// Only an interface that is down has none.
     #[error("{0} has no qdisc to replace: ip link set {0} up")]
     None(String),
@@ -148,6 +161,10 @@ fn replace_all(
         replaced.extend(queues);
     } else {
         plan.make.push(replace(index, TcHandle::ROOT, OURS, "fq", fq()));
+    }
+    if let Some(qdisc) = replaced.iter().find(|qdisc| qdisc.has_filters) {
+        let (kind, handle) = (qdisc.kind.clone(), qdisc.handle.major);
+        return Err(Refusal::Filters { interface: interface.to_owned(), kind, handle });
     }
     // Deleting ours gives the kernel's own choice back.
     for qdisc in replaced.into_iter().filter(|qdisc| qdisc.is_configured()) {

@@ -216,3 +216,18 @@ fn what_somebody_shapes_with_is_left_alone() {
     assert!(plan((7, "eth0"), &qdiscs, LOAD, false).is_err(), "of one queue");
     assert_eq!(plan((7, "eth0"), &[], LOAD, false), Err(Refusal::None("eth0".into())));
 }
+
+/// A qdisc's own filters do not come back with it; an fq that is changed where it is has none.
+#[test]
+fn what_has_filters_is_not_replaced() {
+    for (index, kind) in [(14, "fq_codel"), (13, "fq"), (6, "pfifo")] {
+        for (kernel, mut qdiscs) in dumps::of(index) {
+            let filtered = qdiscs.iter_mut().find(|qdisc| qdisc.kind == kind).expect("it is in the dump");
+            filtered.has_filters = true;
+            let handle = filtered.handle.major;
+            let refusal = plan((14, "eth0"), &qdiscs, LOAD, false);
+            let (interface, kind) = ("eth0".to_owned(), kind.to_owned());
+            assert_eq!(refusal, Err(Refusal::Filters { interface, kind, handle }), "{kernel}, {index}");
+        }
+    }
+}
