@@ -102,6 +102,8 @@ impl Media {
             clock: None,
             identity: self.identity,
             converted: false,
+            has_pcrs: false,
+            pcr_pid: None,
             pcr: None,
         };
         let (file, name) = (self.file.try_clone()?, "the bench's file".into());

@@ -132,7 +132,7 @@ pub(crate) fn source(path: &Path, pcr_pid: Option<u16>, library: &Library) -> Re
     let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
     let wish = match &media.clock {
         Some(clock) => ClockWish::Even(clock.clone()),
-        None => ClockWish::Pcr { pid: pcr_pid },
+        None => ClockWish::Pcr { pid: pcr_pid, needed: false },
     };
     Ok((library.source(file, path.into(), &media, plan, true, wish), media))
 }

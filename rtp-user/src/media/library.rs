@@ -35,6 +35,8 @@ pub enum ClockWish {
     Pcr {
         /// On this PID; the first programme's if none is named.
         pid: Option<u16>,
+        /// Whether PCRs that give no rate are an error. If not, there is no clock then.
+        needed: bool,
     },
 }
 
@@ -52,10 +54,12 @@ impl ClockWish {
         if let Some(clock) = &media.clock {
             return Ok(Self::Even(clock.clone()));
         }
-        match media.pcr {
-            Some(span) => Ok(Self::Pcr { pid: Some(span.pid) }),
-            None if pace == Pace::None => Ok(Self::None),
-            None => Err(SourceError::NoClock { path: path.into() }),
+        // Which PID it is and whether its PCRs give a rate is for the scan to find, so that all who
+        // have the same wish have the same index.
+        match (media.has_pcrs, pace) {
+            (true, _) => Ok(Self::Pcr { pid: media.pcr_pid, needed: pace != Pace::None }),
+            (false, Pace::None) => Ok(Self::None),
+            (false, _) => Err(SourceError::NoClock { path: path.into() }),
         }
     }
 }
@@ -131,7 +135,7 @@ impl Library {
         let (timing, pid) = match clock {
             ClockWish::None => (Timing::None, None),
             ClockWish::Even(clock) => (Timing::Even(Arc::new(clock)), None),
-            ClockWish::Pcr { pid } => (Timing::Pcr, pid),
+            ClockWish::Pcr { pid, needed } => (Timing::Pcr { needed }, pid),
         };
         let key = Key {
             identity: media.identity,
@@ -140,7 +144,7 @@ impl Library {
             payload: plan.payload(),
             pid,
         };
-        let scan = timing == Timing::Pcr;
+        let scan = matches!(timing, Timing::Pcr { .. });
         let shared = (sums || scan).then(|| {
             let making = if media.converted { unshared(key, plan) } else { self.shared(key, plan) };
             making.lock().unwrap_or_else(PoisonError::into_inner).want(sums, scan);

@@ -109,7 +109,13 @@ pub struct Media {
     /// Whether the file that comes with it is a copy that krtp made, and that
     /// nobody finds again.
     pub converted: bool,
-    /// The media's own clock, if it has one and packets keep to its units.
+    /// Whether it has PCRs, and packets keep to its units. The scan of all of it tells
+    /// what clock they are.
+    pub has_pcrs: bool,
+    /// PID of the PCRs that are the clock, where the user named one.
+    pub pcr_pid: Option<u16>,
+    /// From the first PCR to the last, where its two ends show that: for an estimate of
+    /// the rate.
     pub pcr: Option<PcrSpan>,
 }
 
@@ -174,12 +180,24 @@ pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
     }
     let ts = ts.filter(|_| whole_packets);
     let encoding = (ts.is_some() && clock_rate == TS_CLOCK_RATE).then_some(TS_ENCODING);
+    let has_pcrs = ts.is_some_and(|ts| ts.has_pcrs);
     let pcr = ts.and_then(|ts| ts.pcr);
     let unit = if encoding.is_some() { TS_PACKET } else { 1 };
     let octets = 0..len;
-    let (clock, converted) = (None, false);
-    let media =
-        Media { payload_type, clock_rate, payload, unit, encoding, octets, clock, identity, converted, pcr };
+    let media = Media {
+        payload_type,
+        clock_rate,
+        payload,
+        unit,
+        encoding,
+        octets,
+        clock: None,
+        identity,
+        converted: false,
+        has_pcrs,
+        pcr_pid: wish.pcr_pid,
+        pcr,
+    };
     Ok((file, media))
 }
 

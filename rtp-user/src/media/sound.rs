@@ -40,6 +40,8 @@ pub(super) fn open(
         octets,
         identity,
         converted,
+        has_pcrs: false,
+        pcr_pid: None,
         pcr: None,
     };
     Ok((file, media))

@@ -1,7 +1,10 @@
 //! The file being sent, and what is known of its payloads and its clock.
 
 pub(super) mod ahead;
+mod error;
 mod window;
+
+pub use error::SourceError;
 
 use super::{
     clock::{Clock, Knot, Stretch},
@@ -10,7 +13,7 @@ use super::{
     making::Making,
     pcr::HERTZ,
     plan::Batch,
-    prepared::{Copy, CopyError},
+    prepared::Copy,
     scan::Scan,
 };
 use crate::{
@@ -24,54 +27,10 @@ use std::{
     io,
     ops::Range,
     os::unix::fs::FileExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use window::{WORTH_FETCHING, Window};
-
-/// The file cannot be sent any further.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// It was written to, or cut short.
-    #[error("{path} changed while it was being sent: start again when it is complete")]
-    Changed {
-        /// Which.
-        path: PathBuf,
-    },
-    /// Its PCRs give no rate.
-    #[error(
-        "{path} has no two PCRs to pace by: give its rate (--pace 4000000) or send unpaced (--pace none)"
-    )]
-    NoClock {
-        /// Which.
-        path: PathBuf,
-    },
-    /// Nobody wants to know any more.
-    #[error("{path} was not read to the end")]
-    Stopped {
-        /// Which.
-        path: PathBuf,
-    },
-    /// The rate that was asked for is none for its octets.
-    #[error("--pace {bits} is no rate for {path}")]
-    NoRate {
-        /// Bits per second.
-        bits: u64,
-        /// Which.
-        path: PathBuf,
-    },
-    /// It cannot be read.
-    #[error("{path}: {source}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// It is a prepared file that cannot be sent.
-    #[error(transparent)]
-    Copy(#[from] CopyError),
-}
 
 /// Where a source's clock comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +40,10 @@ pub(crate) enum Timing {
     /// It is given.
     Even(Arc<Clock>),
     /// From the index.
-    Pcr,
+    Pcr {
+        /// Whether the file cannot be sent without one.
+        needed: bool,
+    },
 }
 
 /// The file, its index or the one in the making, and one batch's octets.
@@ -207,7 +169,7 @@ impl Source {
         match &self.timing {
             Timing::None => None,
             Timing::Even(clock) => Some(clock.hertz()),
-            Timing::Pcr => Some(HERTZ as u32),
+            Timing::Pcr { .. } => Some(HERTZ as u32),
         }
     }
 
@@ -232,7 +194,22 @@ impl Source {
             let found = clock.octet_at(ticks);
             (whole || found.is_some()).then_some(found)
         };
-        self.ask(go_on, known).map(Option::flatten)
+        match (self.ask(go_on, known)?, &self.timing) {
+            (None, Timing::Pcr { .. }) => Err(SourceError::NoTime { path: self.path.clone() }),
+            (found, _) => Ok(found.flatten()),
+        }
+    }
+
+    /// Whether there is a clock. PCRs tell once two of them give a rate: reads up to
+    /// there, or to the end.
+    pub fn has_clock(&mut self, go_on: &mut GoOn<'_>) -> Result<bool, SourceError> {
+        let known = |clock: &Clock, whole| (whole || clock.known() > 0).then_some(());
+        self.ask(go_on, known).map(|known| known.is_some())
+    }
+
+    /// The file, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads to the end, so that all is known; says how far it is (octets done,
@@ -273,7 +250,8 @@ impl Source {
     }
 
     /// Reads on until `answer` has one from the clock as it is known by then (and
-    /// whether to the end), at the latest when it is known to the end.
+    /// whether to the end), at the latest when it is known to the end. `None`: there
+    /// is no clock, and none is needed.
     fn ask<T>(
         &mut self,
         go_on: &mut GoOn<'_>,
@@ -283,6 +261,7 @@ impl Source {
             let ask = |clock: &Clock, whole| (answer(clock, whole), whole && clock.known() == 0);
             match self.look(ask) {
                 None => return Ok(None),
+                Some((_, true)) if self.timing == (Timing::Pcr { needed: false }) => return Ok(None),
                 Some((_, true)) => return Err(SourceError::NoClock { path: self.path.clone() }),
                 Some((Some(answer), _)) => return Ok(Some(answer)),
                 Some((None, _)) => self.read_on()?,
@@ -299,8 +278,8 @@ impl Source {
         match (&self.timing, self.scan()) {
             (Timing::None, _) => None,
             (Timing::Even(clock), _) => Some(look(clock, true)),
-            (Timing::Pcr, Some(scan)) => Some(look(&scan.clock, true)),
-            (Timing::Pcr, None) => {
+            (Timing::Pcr { .. }, Some(scan)) => Some(look(&scan.clock, true)),
+            (Timing::Pcr { .. }, None) => {
                 let making = self.lock()?;
                 making.clock().map(|clock| look(clock, making.is_clock_whole()))
             }

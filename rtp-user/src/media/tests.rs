@@ -46,6 +46,8 @@ fn a_transport_stream_needs_no_wish() {
         clock: None,
         identity: Identity::zeroed(),
         converted: false,
+        has_pcrs: true,
+        pcr_pid: None,
         pcr: Some(PcrSpan { pid: 0x100, first_octet: 10, last_octet: 19 * 188 + 10, ticks: 19_000 }),
     };
     let raw = Media {
@@ -54,6 +56,7 @@ fn a_transport_stream_needs_no_wish() {
         payload: 960,
         unit: 1,
         encoding: None,
+        has_pcrs: false,
         pcr: None,
         ..ts.clone()
     };
@@ -70,7 +73,7 @@ fn a_transport_stream_needs_no_wish() {
         (
             "as something else in whole packets",
             Wish { payload: Some(376), ..SAID },
-            Media { payload: 376, pcr: ts.pcr, ..raw },
+            Media { payload: 376, has_pcrs: true, pcr: ts.pcr, ..raw },
         ),
         (
             "as what it is",
@@ -95,6 +98,8 @@ fn anything_goes_as_what_it_is_said_to_be() {
         clock: None,
         identity: Identity::zeroed(),
         converted: false,
+        has_pcrs: false,
+        pcr_pid: None,
         pcr: None,
     };
     assert_eq!(opened("a.pcm", &[1; 5000], &SAID), Ok(raw.clone()));

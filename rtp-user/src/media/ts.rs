@@ -22,10 +22,14 @@ const WINDOW: u64 = 348 * PACKET as u64;
 /// (§2.7.2), so a stream below 5 Gbit/s has one within.
 const SEARCHED: u64 = 1024 * WINDOW;
 
-/// What the ends of a transport stream tell.
+/// What the ends of a transport stream tell. Whether its PCRs are a clock is for
+/// [`super::scan`] to say: the last one may be further from the end than is looked, or
+/// of another time base than the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TsInfo {
-    /// First and last PCR, where there are two with time between.
+    /// Whether a PCR of the clock was found.
+    pub has_pcrs: bool,
+    /// First and last PCR, where there are two with time between: for an estimate.
     pub pcr: Option<PcrSpan>,
 }
 
@@ -63,7 +67,9 @@ pub fn probe(file: &File, name: &Path, pid: Option<u16>) -> Result<TsInfo, Media
     if end != 0 && !len.is_multiple_of(PACKET as u64) {
         return Err(MediaError::Truncated { path: name.into(), excess: end, whole: len - end });
     }
-    Ok(TsInfo { pcr: span(file, name, len, pid)? })
+    let first = first_pcr(file, name, len, pid)?;
+    let pcr = first.map(|first| span(file, len, first)).transpose().map_err(failed)?.flatten();
+    Ok(TsInfo { has_pcrs: first.is_some(), pcr })
 }
 
 /// The octets of `file` from `offset` on, at most a window, none from `end` on.
@@ -145,12 +151,9 @@ fn is_regular(octets: &[u8], first: usize, step: usize) -> bool {
     syncs.len() >= 4 && syncs.all(|&octet| octet == SYNC)
 }
 
-/// From the clock's first PCR in `file`, which has `len` octets, to its last; `pid`
-/// is of the PCRs that were asked for.
-fn span(file: &File, name: &Path, len: u64, pid: Option<u16>) -> Result<Option<PcrSpan>, MediaError> {
-    let failed = |error| MediaError::system(name, error);
-    let Some((first_octet, first)) = first_pcr(file, name, len, pid)? else { return Ok(None) };
-    let Some((last_octet, last)) = last_pcr(file, len, first.pid).map_err(failed)? else { return Ok(None) };
+/// From the `first` PCR in `file`, which has `len` octets, to the last of its PID.
+fn span(file: &File, len: u64, (first_octet, first): (u64, Pcr)) -> io::Result<Option<PcrSpan>> {
+    let Some((last_octet, last)) = last_pcr(file, len, first.pid)? else { return Ok(None) };
     let ticks = first.until(last);
     let passes = last_octet > first_octet && ticks > 0;
     Ok(passes.then_some(PcrSpan { pid: first.pid, first_octet, last_octet, ticks }))
@@ -266,7 +269,8 @@ mod tests {
                 last_octet: octet(last),
                 ticks,
             });
-            assert_eq!(probed(&stream(packets, pcrs)).expect(case), TsInfo { pcr }, "{case}");
+            let has_pcrs = !pcrs.is_empty();
+            assert_eq!(probed(&stream(packets, pcrs)).expect(case), TsInfo { has_pcrs, pcr }, "{case}");
         }
     }
 

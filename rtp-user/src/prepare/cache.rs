@@ -53,7 +53,7 @@ impl Cache {
         go_on: &mut GoOn<'_>,
     ) -> Result<Copy, PrepareError> {
         let path = self.directory.join(file_name(original.kind()));
-        if let Some(copy) = find(&path, original.kind()) {
+        if let Some(copy) = find(&path, &original) {
             return Ok(copy);
         }
         let octets = original.octets();
@@ -66,7 +66,7 @@ impl Cache {
             return Err(PrepareError::Stopped { path });
         }
         // Somebody else may have made it in the meantime.
-        if let Some(copy) = find(&path, original.kind()) {
+        if let Some(copy) = find(&path, &original) {
             return Ok(copy);
         }
         self.make_room(octets, &path)?;
@@ -103,10 +103,10 @@ impl Cache {
     }
 }
 
-/// The copy at `path`, if it is whole, of `kind`, and can be read.
-fn find(path: &Path, kind: &Kind) -> Option<Copy> {
+/// The copy at `path`, if it is whole, of `original`, and can be read.
+fn find(path: &Path, original: &Original) -> Option<Copy> {
     match Copy::open_cached(path) {
-        Ok(copy) if copy.head().kind == *kind => {
+        Ok(copy) if original.is_copied_in(&copy) => {
             touch(copy.file());
             Some(copy)
         }

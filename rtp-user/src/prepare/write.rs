@@ -9,7 +9,10 @@ use crate::{
         self, Identity, Media, Wish,
         library::{ClockWish, Library},
         plan::Plan,
-        prepared::format::{self, BLOCK, HEAD, Head, Kind, LONGEST_PATH, Numbers, Timing},
+        prepared::{
+            Copy,
+            format::{self, BLOCK, HEAD, Head, Kind, LONGEST_PATH, Numbers, Timing},
+        },
     },
     pace::Pace,
     schedule::Origin,
@@ -73,6 +76,13 @@ impl Original {
     /// What its copy is a copy of.
     pub fn kind(&self) -> &Kind {
         &self.kind
+    }
+
+    /// Whether `copy` is what [`Self::write`] would write, but for its numbers. One without a
+    /// clock may be there from somebody who needs none.
+    pub fn is_copied_in(&self, copy: &Copy) -> bool {
+        let untimed = matches!(self.clock, ClockWish::Pcr { needed: true, .. }) && copy.clock().is_none();
+        copy.head().kind == self.kind && !untimed
     }
 
     /// Octets of its copy, about: but for the clock's knots.
@@ -215,7 +225,7 @@ fn timing(clock: &ClockWish) -> Timing {
     match clock {
         ClockWish::None => Timing { kind: format::ALIKE, hertz: 0, value: 0 },
         ClockWish::Even(clock) => Timing { kind: format::EVEN, hertz: clock.hertz(), value: clock.span() },
-        ClockWish::Pcr { pid } => {
+        ClockWish::Pcr { pid, .. } => {
             let hertz = media::pcr::HERTZ as u32;
             Timing { kind: format::PCRS, hertz, value: pid.map_or(u64::MAX, u64::from) }
         }

@@ -77,7 +77,7 @@ impl Copies {
         go_on: &mut GoOn<'_>,
     ) -> Result<Result<Arc<Copy>, PrepareError>> {
         let original = Original::open(path, &options.wish, options.pace)?;
-        if let Some(copy) = self.0.values().find(|copy| copy.head().kind == *original.kind()) {
+        if let Some(copy) = self.0.values().find(|copy| original.is_copied_in(copy)) {
             return Ok(Ok(Arc::clone(copy)));
         }
         Ok(cache.copy(original, Numbers::random(), library, go_on).map(|copy| self.keep(copy)))

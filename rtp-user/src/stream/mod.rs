@@ -14,6 +14,7 @@ mod setup;
 mod way;
 
 use crate::{
+    course::Item,
     engine::Checksum,
     media::{
         Wish,
@@ -128,12 +129,19 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
         Some(facts.describe(media, options).map(|text| (path, text)))
     });
     let described = described.collect::<Result<Vec<_>>>()?;
-    let without_clock = row::without_clock(&rows);
+    let mut clockless = row::without_clock(&rows);
     let mut players = Vec::new();
     for ((options, row), stream) in options.iter().zip(rows).zip(streams) {
         let Stream { flows, manner, sums } = stream;
         let cut = (options.start, options.duration);
-        let items = row.items(&library, sums, cut, &mut go_on)?;
+        let mut items = row.items(&library, sums, cut, &mut go_on)?;
+        if options.pace == Pace::None {
+            // An error is met again, and told, by the play.
+            let mut has_none = |item: &mut Item| matches!(item.source().has_clock(&mut go_on), Ok(false));
+            let sources =
+                items.iter_mut().filter_map(|item| has_none(item).then(|| item.source().path().to_owned()));
+            clockless.extend(sources);
+        }
         players.push(Player::new(flows, items, manner));
     }
     // Not before: a stream may end before its --start.
@@ -144,7 +152,7 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
     for choice in choices {
         bar.say(&choice);
     }
-    if let Some(files) = without_clock {
+    if let Some(files) = row::in_few_words(&clockless) {
         bar.say(&format!(
             "{files}: nothing says how long a packet lasts (no PCR, no samples): \
              all timestamps of a play are alike; give --pace BITRATE"

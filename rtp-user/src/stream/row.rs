@@ -145,9 +145,13 @@ impl Row {
     }
 }
 
-/// The files of all `rows` that have no clock, in a few words; `None`: all have one.
-pub fn without_clock(rows: &[Row]) -> Option<String> {
-    let files: BTreeSet<_> = rows.iter().flat_map(Row::without_clock).collect();
+/// The files of all `rows` that have no clock, as far as their beginnings tell.
+pub fn without_clock(rows: &[Row]) -> BTreeSet<PathBuf> {
+    rows.iter().flat_map(Row::without_clock).map(Path::to_owned).collect()
+}
+
+/// `files` in a few words; `None`: there are none.
+pub fn in_few_words(files: &BTreeSet<PathBuf>) -> Option<String> {
     let first = files.first()?.display();
     Some(match files.len() - 1 {
         0 => first.to_string(),

@@ -9,8 +9,10 @@ mod synth;
 mod attach;
 mod bystanders;
 mod changes;
+mod clock;
 mod file;
 mod flows;
+mod index;
 mod kill;
 mod locks;
 mod neighbours;
@@ -20,3 +22,5 @@ mod prepare;
 mod prepared;
 mod signals;
 mod sweep;
+#[path = "../support/synth.rs"]
+mod synth;

@@ -75,6 +75,8 @@ impl Copy {
         let (knots, sums) = format::decode_end(&head, &end).ok_or_else(|| damaged(Damage::End { from }))?;
         let clock = match head.kind.timing.hertz {
             0 => None,
+            // PCRs that gave no rate.
+            _ if knots.is_empty() => None,
             hertz => Some(Arc::new(Clock::of(hertz, knots).ok_or_else(|| damaged(Damage::End { from }))?)),
         };
         let plan = head.kind.plan().map_err(|_| damaged(Damage::Head))?;
@@ -132,6 +134,8 @@ impl Copy {
             clock: self.clock.as_deref().filter(|clock| clock.hertz() == kind.clock_rate).cloned(),
             identity: self.identity,
             converted: false,
+            has_pcrs: false,
+            pcr_pid: None,
             pcr: None,
         }
     }

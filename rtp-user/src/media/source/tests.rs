@@ -62,7 +62,7 @@ impl Film {
     }
 }
 
-const PCR: ClockWish = ClockWish::Pcr { pid: None };
+const PCR: ClockWish = ClockWish::Pcr { pid: None, needed: true };
 
 #[test]
 fn sums_are_right_read_for_the_first_time_and_again() {
@@ -167,7 +167,7 @@ fn reading_can_be_given_up() {
 #[test]
 fn no_clock_where_one_was_asked_for_is_an_error() {
     let film = Film::new();
-    let mut source = film.source(&Library::new(None), true, ClockWish::Pcr { pid: Some(7) });
+    let mut source = film.source(&Library::new(None), true, ClockWish::Pcr { pid: Some(7), needed: true });
     let error = source.stretch(0).expect_err("no PCR on PID 7");
     assert!(matches!(error, SourceError::NoClock { .. }), "{error}");
     assert!(matches!(source.octet_at(0, &mut |_, _| true), Err(SourceError::NoClock { .. })));
@@ -224,7 +224,11 @@ fn what_is_kept_grows_with_what_was_needed() {
     assert_eq!(complete(true, PCR), (false, true));
     assert_eq!(complete(false, PCR), (false, true));
     assert_eq!(complete(true, ClockWish::None), (false, true));
-    assert_eq!(complete(true, ClockWish::Pcr { pid: Some(0x100) }), (true, true), "another choice");
+    assert_eq!(
+        complete(true, ClockWish::Pcr { pid: Some(0x100), needed: true }),
+        (true, true),
+        "another choice"
+    );
     assert_eq!(fs::read_dir(&cache).expect("kept").count(), 2);
 }
 
