@@ -8,6 +8,7 @@ use crate::{
         plan::Plan,
         psi,
         scan::Scan,
+        silence::Silence,
         source::Source,
     },
     print::print,
@@ -31,11 +32,13 @@ pub struct Report {
     pub packets: u64,
     /// Programmes of the association table, in its order.
     pub programmes: Vec<Programme>,
-    /// PID whose PCRs are the clock; none where there are none.
+    /// PID whose PCRs are the clock, the first if it moves; none where there are none.
     pub pcr_pid: Option<u16>,
     /// What that clock says; none where no two PCRs give a rate.
     pub clock: Option<Clock>,
-    /// PCRs on that PID.
+    /// Times that the clock goes on on another PID, as the tables have it.
+    pub clock_moves: u64,
+    /// PCRs of the clock.
     pub pcrs: u64,
     /// Those that repeat the one before.
     pub standing: u64,
@@ -45,6 +48,8 @@ pub struct Report {
     pub discontinuities_flagged: u64,
     /// Those that are not.
     pub discontinuities_unflagged: u64,
+    /// Where the clock's PID has no PCR for more than a second while others have some.
+    pub silence: Option<Silence>,
     /// Times that a packet did not begin where it had to.
     pub sync_losses: u64,
     /// Octets in no packet.
@@ -167,11 +172,13 @@ impl Report {
             packets: scan.counts.packets,
             programmes: scan.programmes.iter().copied().map(Programme::of).collect(),
             pcr_pid: scan.pid,
+            clock_moves: scan.counts.moves,
             pcrs: pcr.pcrs,
             standing: pcr.standing,
             wraps: pcr.wraps,
             discontinuities_flagged: pcr.flagged,
             discontinuities_unflagged: pcr.unflagged,
+            silence: scan.silence(),
             sync_losses: scan.counts.losses,
             skipped: scan.counts.skipped,
             ..self
@@ -238,7 +245,17 @@ impl Report {
 
     fn write_clock(&self, f: &mut fmt::Formatter<'_>, pid: u16, clock: &Clock) -> fmt::Result {
         let megabits = |bits: u64| bits as f64 / 1e6;
-        writeln!(f, "  clock          PCRs on PID {}", Pid(pid))?;
+        match self.clock_moves {
+            0 => writeln!(f, "  clock          PCRs on PID {}", Pid(pid))?,
+            moves => {
+                let times = times(moves);
+                writeln!(
+                    f,
+                    "  clock          PCRs on PID {}, and where else the maps say ({times})",
+                    Pid(pid)
+                )?;
+            }
+        }
         writeln!(f, "  duration       {}", duration(clock.seconds))?;
         writeln!(
             f,
@@ -262,6 +279,10 @@ impl Report {
             (flagged, unflagged) => {
                 writeln!(f, "  discontinuity  {flagged} announced, {unflagged} not announced")
             }
+        }?;
+        match &self.silence {
+            Some(silence) => writeln!(f, "  silence        {silence}"),
+            None => Ok(()),
         }
     }
 }

@@ -75,6 +75,37 @@ fn a_file_without_a_clock_is_reported_with_the_remedy() {
     assert!(text.contains("clock          none: 1 PCRs on PID 256 (0x100) give no rate; give"), "{text}");
 }
 
+/// Two files one behind the other, with other PIDs in the second.
+#[test]
+fn a_clock_that_moves_is_reported_and_one_that_stays_in_silence() {
+    let mut synth = Synth::default();
+    for (map, pid, first) in [(0x1000, 0x100, 5), (0x1100, 0x200, HERTZ)] {
+        synth.pat(&[(1, map)]);
+        synth.pmt(map, 1, pid);
+        for place in 0..50 {
+            synth.pcr(pid, first + place * HERTZ / 25, false);
+            synth.payload(0x101, 49);
+        }
+    }
+    let report = probed(&synth.octets, None).expect("a transport stream");
+    assert_eq!((report.clock_moves, report.pcrs, &report.silence), (1, 100, &None));
+    let text = report.to_string();
+    for expected in [
+        "  programme 1    map on PID 4096 (0x1000), PCRs on PID 256 (0x100)\n",
+        "  programme 1    map on PID 4352 (0x1100), PCRs on PID 512 (0x200)\n",
+        "  clock          PCRs on PID 256 (0x100), and where else the maps say (once)\n",
+        "  duration       0:00:04.0",
+        "  discontinuity  0 announced, 1 not announced\n",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    let report = probed(&synth.octets, Some(0x100)).expect("a transport stream");
+    assert_eq!((report.clock_moves, report.pcrs), (0, 50));
+    let text = report.to_string();
+    let expected = "  silence        no PCR on PID 256 (0x100) behind octet 460986 for a second";
+    assert!(text.contains(expected), "{expected} in {text}");
+}
+
 #[test]
 fn a_pid_without_pcrs_is_refused_with_those_that_have_some() {
     let octets = programme(1.0, 0, |_| 1e6).0;

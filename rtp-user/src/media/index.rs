@@ -24,9 +24,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// First octets of an index, with the version of its form. Written by a machine
+/// First octets of an index, with the version of its form and of what the scan makes of a file. Written by a machine
 /// of the other byte order it reads as something else, as it should.
-const MAGIC: u64 = u64::from_be_bytes(*b"krtpidx\x02");
+const MAGIC: u64 = u64::from_be_bytes(*b"krtpidx\x03");
 /// What the names of indexes end in.
 const ENDING: &str = ".index";
 /// Stands for no PID.
@@ -72,7 +72,7 @@ struct Header {
     check: u64,
 }
 
-const _: () = assert!(size_of::<Header>() == 200);
+const _: () = assert!(size_of::<Header>() == 232);
 
 /// Why an index could not be read or kept. None of them keeps a file from being played.
 #[derive(Debug, thiserror::Error)]

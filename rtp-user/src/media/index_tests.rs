@@ -32,7 +32,7 @@ fn scan() -> Scan {
         clock.push(Knot { octet, ticks });
     }
     let pcr = PcrCounts { pcrs: 3, wraps: 1, longest: 4000, ..PcrCounts::default() };
-    let counts = Counts { packets: 64, losses: 2, skipped: 7, pcr };
+    let counts = Counts { packets: 64, losses: 2, skipped: 7, pcr, moves: 1, ..Counts::default() };
     Scan { pid: Some(0x100), clock, counts, programmes: vec![Programme::zeroed(); 3] }
 }
 

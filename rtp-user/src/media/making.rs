@@ -6,6 +6,7 @@ use super::{
     index::{Index, Key},
     plan::Plan,
     scan::{Scan, Scanner},
+    silence::Silence,
 };
 use rtp_common::checksum::payload_sum;
 use std::{fs::File, io, os::unix::fs::FileExt as _, sync::Arc, time::SystemTime};
@@ -27,6 +28,8 @@ pub struct Making {
     index: Option<Arc<Index>>,
     /// Whether it knows more than the cache.
     fresh: bool,
+    /// Whether somebody was told where the clock is silent.
+    told: bool,
     buffer: Vec<u8>,
 }
 
@@ -57,6 +60,7 @@ impl Making {
             scan: scan.map_or(Scanning::Unwanted, Scanning::Done),
             index: None,
             fresh: false,
+            told: false,
             buffer: Vec::new(),
         }
     }
@@ -94,6 +98,14 @@ impl Making {
         let fresh = self.index.clone().filter(|_| self.fresh)?;
         self.fresh = false;
         Some(fresh)
+    }
+
+    /// Where the clock is silent, once that is known; the first who asks is told, so that it is
+    /// said once, however many play the file.
+    pub fn tell_silence(&mut self) -> Option<Silence> {
+        let silence = self.index.as_ref()?.scan()?.silence().filter(|_| !self.told)?;
+        self.told = true;
+        Some(silence)
     }
 
     /// The sums that are known, those of the first packets.

@@ -21,6 +21,7 @@ pub mod prepared;
 pub mod psi;
 pub mod scan;
 mod shown;
+pub mod silence;
 mod sound;
 pub mod source;
 pub mod sync;

@@ -14,6 +14,8 @@ const LONGEST: usize = 1024;
 /// Octets of a section before what it says of its own, and its CRC.
 const HEAD: usize = 8;
 const CRC: usize = 4;
+/// Programmes that are noted: a stream of random tables must not take all memory.
+const MOST: usize = 1024;
 /// A programme's PCR PID before its map was seen.
 const UNKNOWN: u16 = u16::MAX;
 
@@ -40,37 +42,51 @@ impl Programme {
     }
 }
 
-/// Collects the programmes of a stream: of its first whole association table,
-/// and of each one's first map.
+/// Collects the programmes of a stream, by its association table and their maps, and
+/// follows both as they change: at splices, and where files were put one behind the other.
 #[derive(Clone, Debug)]
 pub struct Programmes {
-    list: Vec<Programme>,
-    /// Which sections of the association table are still to come, its version;
-    /// none before the first.
-    awaited: Option<(Vec<bool>, u8)>,
-    /// A bit for each PID that is still looked at.
+    /// Of the last whole association table, with the last map of each.
+    now: Vec<Programme>,
+    /// All that there were, in the order in which they came.
+    all: Vec<Programme>,
+    /// The association table that is being collected.
+    table: Table,
+    /// A bit for each PID that is looked at.
     wanted: Box<[u64; 128]>,
     sections: Vec<(u16, Section)>,
+    /// The sections that tell what is known, each by its PID: they come again and again,
+    /// and are compared only.
+    known: Vec<(u16, Box<[u8]>)>,
+}
+
+/// The sections of an association table.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    version: u8,
+    /// What each lists; `None`: it is still to come.
+    parts: Vec<Option<Vec<Programme>>>,
 }
 
 impl Default for Programmes {
     fn default() -> Self {
         let mut wanted = Box::new([0; 128]);
         wanted[0] = 1 << PAT_PID;
-        Self { list: Vec::new(), awaited: None, wanted, sections: Vec::new() }
+        let (now, all, sections, known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { now, all, table: Table::default(), wanted, sections, known }
     }
 }
 
 impl Programmes {
-    /// In the order of the association table; those of a table that is not yet
-    /// whole among them.
-    pub fn list(&self) -> &[Programme] {
-        &self.list
+    /// Those of the association table in force, in its order; none before it was whole.
+    pub fn now(&self) -> &[Programme] {
+        &self.now
     }
 
-    /// Whether all of the association table was seen.
-    pub fn are_listed(&self) -> bool {
-        self.awaited.as_ref().is_some_and(|(awaited, _)| !awaited.contains(&true))
+    /// All that there were: those of the first association table in its order, and each
+    /// one's first map; behind them what was new in later ones.
+    pub fn all(&self) -> &[Programme] {
+        &self.all
     }
 
     /// Whether packets of `pid` (13 bits) can tell anything new.
@@ -79,13 +95,11 @@ impl Programmes {
         self.wanted[usize::from(pid >> 6) & 127] >> (pid & 63) & 1 != 0
     }
 
-    fn want(&mut self, pid: u16, wanted: bool) {
-        let bit = 1 << (pid & 63);
-        let word = &mut self.wanted[usize::from(pid >> 6) & 127];
-        *word = if wanted { *word | bit } else { *word & !bit };
+    fn want(&mut self, pid: u16) {
+        self.wanted[usize::from(pid >> 6) & 127] |= 1 << (pid & 63);
     }
 
-    /// Takes the next packet of the wanted `pid`; whether it told anything.
+    /// Takes the next packet of the wanted `pid`; whether it told anything new.
     pub fn push(&mut self, pid: u16, packet: &[u8; PACKET]) -> bool {
         let at = self.sections.iter().position(|&(of, _)| of == pid).unwrap_or_else(|| {
             self.sections.push((pid, Section::default()));
@@ -94,16 +108,18 @@ impl Programmes {
         let mut section = std::mem::take(&mut self.sections[at].1);
         let mut told = false;
         section.push(packet, |octets| told |= self.take(pid, octets));
-        if self.wants(pid) {
-            self.sections[at].1 = section;
-        } else {
-            self.sections.swap_remove(at);
+        // Another table may not want it any more.
+        if let Some((_, place)) = self.sections.iter_mut().find(|(of, _)| *of == pid) {
+            *place = section;
         }
         told
     }
 
     /// Takes a whole section.
     fn take(&mut self, pid: u16, section: &[u8]) -> bool {
+        if self.known.iter().any(|(of, known)| *of == pid && **known == *section) {
+            return false;
+        }
         let current = section.len() >= HEAD + CRC && section[1] & 0x80 != 0 && section[5] & 1 != 0;
         if !current || crc(section) != 0 {
             return false;
@@ -111,54 +127,98 @@ impl Programmes {
         let body = &section[HEAD..section.len() - CRC];
         match section[0] {
             PAT if pid == PAT_PID => self.associate(section, body),
-            PMT => self.map(pid, u16::from_be_bytes([section[3], section[4]]), body),
+            PMT => self.map(pid, section, body),
             _ => false,
         }
     }
 
     fn associate(&mut self, section: &[u8], body: &[u8]) -> bool {
-        let (version, number, last) = (section[5] >> 1 & 0x1f, section[6], section[7]);
+        let (version, number, last) = (section[5] >> 1 & 0x1f, usize::from(section[6]), section[7]);
         let sections = usize::from(last) + 1;
-        if !self.awaited.as_ref().is_some_and(|(awaited, of)| awaited.len() == sections && *of == version) {
-            self.awaited = Some((vec![true; sections], version));
-            self.list.clear();
-        }
-        let Some((awaited, _)) = &mut self.awaited else { return false };
-        let Some(awaited) = awaited.get_mut(usize::from(number)).filter(|awaited| **awaited) else {
+        if number >= sections {
             return false;
-        };
-        *awaited = false;
-        for entry in body.chunks_exact(4) {
-            let number = u16::from_be_bytes([entry[0], entry[1]]);
-            let pmt_pid = u16::from_be_bytes([entry[2] & 0x1f, entry[3]]);
-            // Number zero names the network information table.
-            if number != 0 {
-                self.list.push(Programme { number, pmt_pid, pcr_pid: UNKNOWN });
-            }
         }
-        if self.are_listed() {
-            self.want(PAT_PID, false);
-            for at in 0..self.list.len() {
-                self.want(self.list[at].pmt_pid, true);
-            }
+        let goes_on = self.table.version == version
+            && self.table.parts.len() == sections
+            && self.table.parts.get(number).is_some_and(Option::is_none);
+        if !goes_on {
+            // Of one table each section has to come once; what comes in another form is of another table.
+            self.table = Table { version, parts: vec![None; sections] };
+            self.known.retain(|(of, _)| *of != PAT_PID);
+        }
+        let entry = |entry: &[u8]| Programme {
+            number: u16::from_be_bytes([entry[0], entry[1]]),
+            pmt_pid: u16::from_be_bytes([entry[2] & 0x1f, entry[3]]),
+            pcr_pid: UNKNOWN,
+        };
+        // Number zero names the network information table.
+        let listed: Vec<_> =
+            body.chunks_exact(4).map(entry).filter(|programme| programme.number != 0).collect();
+        for &programme in &listed {
+            self.note(programme);
+        }
+        self.table.parts[number] = Some(listed);
+        self.known.push((PAT_PID, section.into()));
+        if self.table.parts.iter().all(Option::is_some) {
+            self.begin_table();
         }
         true
     }
 
-    fn map(&mut self, pid: u16, number: u16, body: &[u8]) -> bool {
-        let (Some(pcr_pid), true) = (body.first_chunk::<2>(), self.are_listed()) else { return false };
-        let pcr_pid = u16::from_be_bytes(*pcr_pid) & 0x1fff;
-        let mut told = false;
-        for programme in &mut self.list {
-            if (programme.number, programme.pmt_pid, programme.pcr_pid) == (number, pid, UNKNOWN) {
-                programme.pcr_pid = pcr_pid;
-                told = true;
+    /// The table that was collected is in force. What a map has said of a programme that
+    /// stays where it was holds until another map comes.
+    fn begin_table(&mut self) {
+        let listed = self.table.parts.iter().flatten().flatten();
+        let now: Vec<_> = listed
+            .map(|&programme| {
+                let same = |before: &&Programme| {
+                    (before.number, before.pmt_pid) == (programme.number, programme.pmt_pid)
+                };
+                self.now.iter().find(same).copied().unwrap_or(programme)
+            })
+            .collect();
+        self.now = now;
+        *self.wanted = [0; 128];
+        self.want(PAT_PID);
+        for at in 0..self.now.len() {
+            self.want(self.now[at].pmt_pid);
+        }
+        let mut sections = std::mem::take(&mut self.sections);
+        sections.retain(|&(pid, _)| self.wants(pid));
+        self.sections = sections;
+        // Maps that were taken for the table before have to be looked at again.
+        self.known.retain(|(of, _)| *of == PAT_PID);
+    }
+
+    fn map(&mut self, pid: u16, section: &[u8], body: &[u8]) -> bool {
+        let Some(pcr_pid) = body.first_chunk::<2>() else { return false };
+        let (number, pcr_pid) =
+            (u16::from_be_bytes([section[3], section[4]]), u16::from_be_bytes(*pcr_pid) & 0x1fff);
+        let same = |programme: &&mut Programme| (programme.number, programme.pmt_pid) == (number, pid);
+        let Some(programme) = self.now.iter_mut().find(same) else { return false };
+        let told = programme.pcr_pid != pcr_pid;
+        programme.pcr_pid = pcr_pid;
+        let programme = *programme;
+        self.note(programme);
+        self.known.retain(|(of, known)| *of != pid || known[3..5] != section[3..5]);
+        self.known.push((pid, section.into()));
+        told
+    }
+
+    /// Notes that there was such a programme.
+    fn note(&mut self, programme: Programme) {
+        let same = |other: &&mut Programme| {
+            (other.number, other.pmt_pid) == (programme.number, programme.pmt_pid)
+                && (other.pcr_pid == programme.pcr_pid || !other.is_mapped() || !programme.is_mapped())
+        };
+        match self.all.iter_mut().find(same) {
+            Some(other) if programme.is_mapped() => *other = programme,
+            Some(_) => {}
+            None => {
+                let room = self.all.len() < MOST;
+                self.all.extend(room.then_some(programme));
             }
         }
-        if self.list.iter().all(|programme| programme.pmt_pid != pid || programme.is_mapped()) {
-            self.want(pid, false);
-        }
-        told
     }
 }
 

@@ -20,6 +20,10 @@ use std::{collections::BTreeSet, ops::Range};
 /// them within.
 pub const TABLES: u64 = 4 << 20;
 
+/// How long a PID may be without PCRs while others have some, ticks. One is due every
+/// 100 ms (§2.7.2).
+const SILENCE: u64 = HERTZ;
+
 /// What was counted in a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -30,21 +34,30 @@ pub struct Counts {
     pub losses: u64,
     /// Octets in no packet.
     pub skipped: u64,
-    /// Of the PID whose PCRs are the clock.
+    /// Of the PCRs that are the clock.
     pub pcr: PcrCounts,
+    /// Times that the clock went on on another PID, as the tables have it.
+    pub moves: u64,
+    /// Times that its PID had no PCR for more than a second, by the rate before, while
+    /// others had some.
+    pub silences: u64,
+    /// The octet of the PCR before the first of these; zero without any.
+    pub silent_from: u64,
+    /// Its PID.
+    pub silent_pid: u64,
 }
 
 /// What reading a stream once has told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
-    /// PID whose PCRs are the clock; none where there is no PCR.
+    /// PID whose PCRs are the clock, the first if it moves; none where there is no PCR.
     pub pid: Option<u16>,
     /// From the stream's first octet to behind its last; no knots where no two
     /// PCRs gave a rate.
     pub clock: Clock,
     /// What was counted.
     pub counts: Counts,
-    /// The programmes, in the order of the association table.
+    /// The programmes ([`Programmes::all`]).
     pub programmes: Vec<Programme>,
 }
 
@@ -52,7 +65,9 @@ pub struct Scan {
 ///
 /// The clock's PID is the one that was asked for, or that of the first programme
 /// that has a map with a PCR PID, once a PCR has come on it. Where [`TABLES`] octets
-/// do not tell, it is that of the first PCR. The octets before the first PCR last as
+/// do not tell, it is that of the first PCR. Unless one was asked for, the clock goes
+/// where later tables have that programme's PCRs, or those of their first programme
+/// where it is gone, as soon as one comes there. The octets before the first PCR last as
 /// those between the first two; those behind the last as [`Unroll::lasting`] has it.
 #[derive(Clone, Debug)]
 pub struct Scanner {
@@ -69,12 +84,24 @@ struct Inner {
     /// PIDs with PCRs.
     pids: BTreeSet<u16>,
     pid: Option<u16>,
+    /// Whether it was asked for, and stays.
+    fixed: bool,
+    /// The number of its programme, if a table named one.
+    number: Option<u16>,
+    /// PID and programme that the clock goes to with its next PCR there.
+    next: Option<(u16, u16)>,
+    /// The last PCR of the clock, and the last one on another PID since.
+    heard: u64,
+    other: Option<u64>,
+    /// The first PID.
+    begun: Option<u16>,
     /// PCRs from before the PID was known.
     waiting: Vec<Seen>,
     /// The next PCR of the PID is of a new time base.
     announced: bool,
     line: Line,
-    counted: u64,
+    /// Those of the line but for its PCRs', and of the packets' places.
+    counts: Counts,
 }
 
 /// A PCR, its octet, and whether it was announced to be of a new time base.
@@ -112,10 +139,16 @@ impl Scanner {
             programmes: Programmes::default(),
             pids: BTreeSet::new(),
             pid,
+            fixed: pid.is_some(),
+            number: None,
+            next: None,
+            heard: 0,
+            other: None,
+            begun: pid,
             waiting: Vec::new(),
             announced: false,
             line,
-            counted: 0,
+            counts: Counts::default(),
         };
         Self { range, packets: Packets::default(), inner }
     }
@@ -149,25 +182,27 @@ impl Scanner {
     /// All octets of the range have come.
     pub fn finish(mut self) -> Scan {
         self.choose();
-        let Inner { pid, programmes, line, counted, .. } = self.inner;
+        self.inner.hear();
+        let Inner { begun: pid, programmes, line, counts, .. } = self.inner;
         let counts = Counts {
-            packets: counted,
             losses: self.packets.losses(),
             skipped: self.packets.skipped() + self.packets.left(),
             pcr: line.unroll.counts(),
+            ..counts
         };
         let clock = line.finish(self.range.end);
-        Scan { pid, clock, counts, programmes: programmes.list().to_vec() }
+        Scan { pid, clock, counts, programmes: programmes.all().to_vec() }
     }
 }
 
 impl Inner {
     #[inline]
     fn packet(&mut self, at: u64, packet: &[u8; PACKET]) {
-        self.counted += 1;
+        self.counts.packets += 1;
         let pid = u16::from_be_bytes([packet[1] & 0x1f, packet[2]]);
         if self.programmes.wants(pid) && self.programmes.push(pid, packet) {
             self.choose(at - self.begin > TABLES);
+            self.follow();
         }
         // An adaptation field with a PCR, or that announces one.
         if packet[3] & 0x20 != 0 && packet[4] > 0 && packet[5] & 0x90 != 0 {
@@ -184,10 +219,20 @@ impl Inner {
         let seen = Seen { octet: at + OCTET_IN_PACKET, pcr, flagged: Pcr::announces_new_base(packet) };
         match self.pid {
             Some(of) if of == pid => {
+                self.hear();
+                self.heard = seen.octet;
                 self.line.push(Seen { flagged: self.announced, ..seen });
                 self.announced = false;
             }
-            Some(_) => {}
+            Some(_) => match self.next.take_if(|(next, _)| *next == pid) {
+                Some((_, number)) => {
+                    (self.pid, self.number) = (Some(pid), Some(number));
+                    (self.announced, self.heard, self.other) = (false, seen.octet, None);
+                    self.counts.moves += 1;
+                    self.line.push(seen);
+                }
+                None => self.other = Some(seen.octet),
+            },
             None => {
                 self.waiting.push(seen);
                 self.choose(at - self.begin > TABLES);
@@ -206,24 +251,60 @@ impl Inner {
         }) else {
             return;
         };
-        self.pid = Some(pid);
+        (self.pid, self.begun) = (Some(pid), Some(pid));
         for seen in std::mem::take(&mut self.waiting) {
             if seen.pcr.pid == pid {
+                self.heard = seen.octet;
                 self.line.push(seen);
             }
         }
+        self.follow();
     }
 
     /// The PCR PID of the first programme that has one, if it has come; the
     /// maps of those before it are waited for unless it must be `now`.
     fn of_programme(&self, now: bool) -> Option<u16> {
-        let programmes = self.programmes.list().iter();
+        let programmes = self.programmes.now().iter();
         let mut told = programmes.take_while(|programme| now || programme.is_mapped());
         if now {
             return told.filter_map(|programme| programme.pcr_pid()).find(|pid| self.pids.contains(pid));
         }
         let first = told.find_map(|programme| programme.pcr_pid())?;
-        (self.programmes.are_listed() && self.pids.contains(&first)).then_some(first)
+        self.pids.contains(&first).then_some(first)
+    }
+
+    /// Goes with the clock's programme where the tables have its PCRs now.
+    fn follow(&mut self) {
+        let Some(pid) = self.pid.filter(|_| !self.fixed) else { return };
+        let now = self.programmes.now();
+        let first = || {
+            let mut mapped = now.iter().take_while(|programme| programme.is_mapped());
+            mapped.find(|programme| programme.pcr_pid().is_some())
+        };
+        let own = match self.number {
+            Some(number) => now.iter().find(|programme| programme.number == number),
+            // The PID was chosen before there was a table.
+            None => now.iter().find(|programme| programme.pcr_pid() == Some(pid)),
+        };
+        let Some(own) = own.or_else(first) else { return };
+        match own.pcr_pid() {
+            Some(same) if same == pid => (self.number, self.next) = (Some(own.number), None),
+            next => self.next = next.map(|next| (next, own.number)),
+        }
+    }
+
+    /// Notes whether others had PCRs for long since the clock had one.
+    fn hear(&mut self) {
+        let (Some(other), Some(pid)) = (self.other.take(), self.pid) else {
+            return;
+        };
+        let silent = self.line.unroll.lasting(other.saturating_sub(self.heard));
+        if silent.is_some_and(|ticks| ticks > SILENCE) {
+            if self.counts.silences == 0 {
+                (self.counts.silent_from, self.counts.silent_pid) = (self.heard, pid.into());
+            }
+            self.counts.silences += 1;
+        }
     }
 }
 
@@ -284,6 +365,10 @@ impl Line {
 #[cfg(test)]
 #[path = "scan_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod follow_tests;
 
 #[cfg(test)]
 #[path = "film_tests.rs"]

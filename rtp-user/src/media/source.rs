@@ -182,8 +182,20 @@ impl Source {
                 if whole || clock.known() > octet { clock.stretch(octet) } else { None }
             };
             self.here = self.ask(&mut |_, _| true, known)?;
+            self.tell_silence();
         }
         Ok(self.here)
+    }
+
+    /// Says where the clock has nothing to go by, for who plays it.
+    fn tell_silence(&self) {
+        if !matches!(self.timing, Timing::Pcr { .. }) || self.scan().is_none() {
+            return;
+        }
+        if let Some(silence) = self.lock().and_then(|mut making| making.tell_silence()) {
+            let path = self.path.display();
+            tracing::warn!("{path}: {silence}: there the rate before goes on; --pace BITRATE gives another");
+        }
     }
 
     /// The first octet that is due at `ticks` or later; `None` behind the end,

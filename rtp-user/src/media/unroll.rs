@@ -16,7 +16,7 @@ const SLOWER: u128 = 10;
 /// The rate before is that of one to two times so long.
 const RATED: u64 = HERTZ;
 
-/// What was counted in the PCRs of one PID.
+/// What was counted in the PCRs of a programme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct PcrCounts {
@@ -49,12 +49,12 @@ pub enum Said {
     Nothing,
 }
 
-/// Lays the PCRs of one PID end to end.
+/// Lays the PCRs of a programme end to end.
 ///
 /// Time is that of the first usable PCR and 27 MHz ticks since. A PCR that repeats
 /// the one before is passed over: no octets take no time, so the octets up to the
 /// next other value share the time up to that. At a discontinuity (announced; or
-/// backwards; or more than a second ahead with the octets ten times slower than
+/// another PID; or backwards; or more than a second ahead with the octets ten times slower than
 /// before) the octets up to the new PCR last as the rate before has it, which is
 /// that of the last one to two seconds. While no rate is known, a discontinuity
 /// begins anew, and a first interval of more than ten seconds is one.
@@ -89,6 +89,9 @@ impl Unroll {
         let octets = octet - last.octet;
         if flagged {
             self.counts.flagged += 1;
+        } else if pcr.pid != before.pid {
+            // What the values have to do with each other nobody says.
+            self.counts.unflagged += 1;
         } else if ticks == 0 {
             self.counts.standing += 1;
             return Said::Nothing;

@@ -79,3 +79,37 @@ fn where_no_two_pcrs_give_a_rate_timestamps_stand_still() {
         assert!(why.contains("has no two PCRs") && why.contains(says), "{case}: {why}");
     }
 }
+
+/// Two seconds, and two more as of another file: the map, its PID and that of the PCRs are others.
+fn spliced() -> Vec<u8> {
+    let mut synth = Synth::default();
+    for (map, pid, first) in [(0x1000, 0x100, 5), (0x1100, 0x200, HERTZ)] {
+        synth.pat(&[(1, map)]);
+        synth.pmt(map, 1, pid);
+        for place in 0..50 {
+            synth.pcr(pid, first + place * HERTZ / 25, false);
+            // The second part comes at twice the rate.
+            synth.payload(0x101, if pid == 0x100 { 48 } else { 97 });
+        }
+    }
+    synth.octets
+}
+
+/// The timestamps follow the PCRs that the tables name, while a file is read and from its index; a
+/// PID that was asked for stays, and that it has no PCRs any more is said once.
+#[test]
+fn a_clock_that_moves_to_another_pid_is_followed() {
+    let net = Net::direct();
+    let path = net.krtp.file("a.ts", &spliced());
+    let path = path.to_str().expect("letters");
+    for case in ["read", "known"] {
+        let (report, said) = streamed(&net, path, &["--pace", "none"]);
+        assert!((358_000..=362_000).contains(&lasted(&report)), "{case}: {report}, {said}");
+        assert!(!said.contains("no PCR on PID"), "{case}: {said}");
+        let two = ["--pace", "none", "--pcr-pid", "0x100", "--to", "198.18.0.2:5006"];
+        let (report, said) = streamed(&net, path, &two);
+        assert!((536_000..=542_000).contains(&lasted(&report)), "{case}: {report}, {said}");
+        let line = "a.ts: no PCR on PID 256 (0x100) behind octet ";
+        assert_eq!(said.matches(line).count(), 1, "{case}: {said}");
+    }
+}

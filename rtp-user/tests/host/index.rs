@@ -43,7 +43,7 @@ fn what_was_indexed_is_not_read_again() {
             let before = UNIX_EPOCH + Duration::from_secs(1);
             File::options().append(true).open(&index).and_then(|it| it.set_modified(before)).expect("ours");
             net.krtp.run(&net.a, &words).well();
-            assert_eq!(indexes(&net), [index.clone()], "{command}, then {words:?}");
+            assert_eq!(indexes(&net), std::slice::from_ref(&index), "{command}, then {words:?}");
             let now = fs::metadata(&index).expect("there");
             assert_eq!(now.ino(), inode, "{command}, then {words:?}: written anew");
             assert!(now.modified().expect("a time") > before, "{command}, then {words:?}: not read");
