@@ -101,7 +101,7 @@ impl Media {
             unit: 1,
             clock: None,
             identity: self.identity,
-            converted: false,
+            samples: None,
             has_pcrs: false,
             pcr_pid: None,
             pcr: None,

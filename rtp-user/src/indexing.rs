@@ -149,8 +149,8 @@ fn index(file: &Found, cache: &Cache, bar: &ProgressBar) -> Result<Outcome> {
     // Its own library: what was read of a file is not needed for the next.
     let library = Library::new(Some(cache.clone()));
     let (mut source, media) = probe::source(&file.path, None, &library)?;
-    if media.converted {
-        // Its copy is made anew by each play.
+    if media.samples.is_some() {
+        // Its copy is made anew by each play, and known to nobody else.
         bar.inc(file.octets);
         return Ok(Outcome::Known);
     }

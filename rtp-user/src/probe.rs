@@ -131,7 +131,8 @@ fn probe(
     })
 }
 
-/// The file as it is played: with its clock and with the sums of its payloads.
+/// The file as it is played: with its clock and with the sums of its payloads, but of those that
+/// only the copy of audio in another order has: it would be made for them.
 pub(crate) fn source(path: &Path, pcr_pid: Option<u16>, library: &Library) -> Result<(Source, Media)> {
     let (file, media) = media::open(path, &Wish { pcr_pid, ..Wish::default() })?;
     let plan = Plan::new(media.octets.clone(), media.payload).with_context(|| path.display().to_string())?;
@@ -139,7 +140,8 @@ pub(crate) fn source(path: &Path, pcr_pid: Option<u16>, library: &Library) -> Re
         Some(clock) => ClockWish::Even(clock.clone()),
         None => ClockWish::Pcr { pid: pcr_pid, needed: false },
     };
-    Ok((library.source(file, path.into(), &media, plan, true, wish), media))
+    let sums = media.samples.is_none();
+    Ok((library.source(file, path.into(), &media, plan, sums, wish), media))
 }
 
 impl Clock {

@@ -1,11 +1,11 @@
 //! Little-endian samples in RTP's byte order: a copy of the samples, made once
-//! at the start, from which the kernel then sends as from any file.
+//! before they are sent, from which the kernel then sends as from any file.
 
-use super::format::Coding;
+use super::{format::Coding, sound::Samples};
+use crate::stop::GoOn;
 use std::{
     fs::{DirBuilder, File},
     io::{self, Write as _},
-    ops::Range,
     os::unix::fs::{DirBuilderExt as _, FileExt as _},
     path::Path,
 };
@@ -23,15 +23,16 @@ pub enum ConvertError {
     Write(io::Error),
 }
 
-/// A copy of the samples of `coding` at `octets` of `file`, each turned round;
-/// it begins at the copy's beginning. It has no name and goes with its last
+/// A copy of the `samples` of `file`, each turned round; `None`: given up, as
+/// `go_on`, which is told octets done and octets in all, has it. It begins at the copy's beginning. It has no name and goes with its last
 /// handle. It lies in `cache`, on disk, or in memory where that cannot be written.
 pub fn to_network_order(
     file: &File,
-    octets: Range<u64>,
-    coding: Coding,
+    samples: &Samples,
     cache: Option<&Path>,
-) -> Result<File, ConvertError> {
+    go_on: &mut GoOn<'_>,
+) -> Result<Option<File>, ConvertError> {
+    let Samples { coding, octets } = samples;
     let mut copy = match cache.map(unnamed_in) {
         Some(Ok(copy)) => copy,
         _ => in_memory().map_err(ConvertError::Write)?,
@@ -41,11 +42,14 @@ pub fn to_network_order(
     while at < octets.end {
         let part = &mut buffer[..(octets.end - at).min(CHUNK) as usize];
         file.read_exact_at(part, at).map_err(ConvertError::Read)?;
-        turn_round(part, coding);
+        turn_round(part, *coding);
         copy.write_all(part).map_err(ConvertError::Write)?;
         at += part.len() as u64;
+        if !go_on(at - octets.start, octets.end - octets.start) {
+            return Ok(None);
+        }
     }
-    Ok(copy)
+    Ok(Some(copy))
 }
 
 fn unnamed_in(directory: &Path) -> io::Result<File> {
@@ -70,7 +74,7 @@ pub fn turn_round(samples: &mut [u8], coding: Coding) {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK, Coding, to_network_order, turn_round};
+    use super::{CHUNK, Coding, Samples, to_network_order, turn_round};
     use proptest::prelude::*;
     use std::{fs, io::Read as _, os::unix::fs::FileExt as _};
 
@@ -117,8 +121,11 @@ mod tests {
         // Below a file no directory can be made: then it lies in memory.
         for (place, cache) in [("disk", Some(&*cache)), ("below a file", Some(&*path)), ("nowhere", None)] {
             for coding in [Coding::L16, Coding::L24] {
-                for samples in [44..44 + CHUNK, 44..50, 44..44 + 3 * CHUNK + 6] {
-                    let copy = to_network_order(&file, samples.clone(), coding, cache).expect("room for it");
+                for octets_of in [44..44 + CHUNK, 44..50, 44..44 + 3 * CHUNK + 6] {
+                    let samples = Samples { coding, octets: octets_of.clone() };
+                    let copy = to_network_order(&file, &samples, cache, &mut |done, all| done <= all);
+                    let copy = copy.expect("room for it").expect("not given up");
+                    let samples = octets_of;
                     let mut found = vec![0; (samples.end - samples.start) as usize];
                     copy.read_exact_at(&mut found, 0).expect("all of it");
                     let expected = naive(&octets[samples.start as usize..samples.end as usize], coding);
@@ -127,7 +134,16 @@ mod tests {
                 }
             }
         }
-        assert_eq!(fs::read_dir(cache).expect("made").count(), 0, "it has no name");
-        assert!(to_network_order(&file, 0..5 * CHUNK, Coding::L16, None).is_err(), "cut short meanwhile");
+        assert_eq!(fs::read_dir(&cache).expect("made").count(), 0, "it has no name");
+        let samples = Samples { coding: Coding::L16, octets: 0..5 * CHUNK };
+        let (mut looks, mut all) = (0, |_, _| true);
+        assert!(to_network_order(&file, &samples, None, &mut all).is_err(), "cut short meanwhile");
+        let mut twice = |done, _| {
+            looks += 1;
+            done < 2 * CHUNK
+        };
+        let given_up = to_network_order(&file, &samples, Some(&cache), &mut twice).expect("room for it");
+        assert_eq!((given_up.map(|_| ()), looks), (None, 2), "given up");
+        assert_eq!(fs::read_dir(cache).expect("made").count(), 0, "nothing is left of it");
     }
 }

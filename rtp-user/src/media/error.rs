@@ -198,20 +198,6 @@ pub enum MediaError {
         /// The file.
         path: PathBuf,
     },
-    /// No copy of the samples in RTP's byte order.
-    #[error(
-        "{} is little-endian, and there is no room for the {octets} octets of a copy in RTP's byte order: {source}; \
-         make room in the cache directory (see XDG_CACHE_HOME)",
-        Shown(.path)
-    )]
-    NoCopy {
-        /// The file.
-        path: PathBuf,
-        /// Octets of its samples.
-        octets: u64,
-        /// The system's answer.
-        source: io::Error,
-    },
     /// The file cannot be cut into packets.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -146,11 +146,12 @@ impl Library {
         };
         let scan = matches!(timing, Timing::Pcr { .. });
         let shared = (sums || scan).then(|| {
-            let making = if media.converted { unshared(key, plan) } else { self.shared(key, plan) };
+            let making = if media.samples.is_some() { unshared(key, plan) } else { self.shared(key, plan) };
             making.lock().unwrap_or_else(PoisonError::into_inner).want(sums, scan);
             making
         });
-        Source::new(file, path, &key, self.reader.clone(), timing, sums, shared)
+        let source = Source::new(file, path, &key, self.reader.clone(), timing, sums, shared);
+        source.of_samples(media.samples.clone())
     }
 
     /// The prepared file `copy`.

@@ -34,6 +34,7 @@ mod wav;
 
 pub use error::MediaError;
 pub use identity::Identity;
+pub use sound::Samples;
 pub use ts::PcrSpan;
 
 use crate::pace::Pace;
@@ -100,16 +101,16 @@ pub struct Media {
     pub unit: u32,
     /// The encoding, if it is known.
     pub encoding: Option<Encoding>,
-    /// Where in the file the media lies: at least one octet.
+    /// Where in the file that is sent the media lies: at least one octet.
     pub octets: Range<u64>,
     /// When each octet is due, where the file's head says all of it (PCM, whose
     /// ticks are samples). A transport stream's clock is in its PCRs.
     pub clock: Option<Clock>,
     /// Which file it is, taken before anything of it was read.
     pub identity: Identity,
-    /// Whether the file that comes with it is a copy that krtp made, and that
-    /// nobody finds again.
-    pub converted: bool,
+    /// Audio of which a copy in RTP's byte order has to be made before it is sent; nobody
+    /// finds that again. All other octets that are spoken of are the copy's.
+    pub samples: Option<Samples>,
     /// Whether it has PCRs, and packets keep to its units. The scan of all of it tells
     /// what clock they are.
     pub has_pcrs: bool,
@@ -144,8 +145,8 @@ impl Media {
 /// Opens a media file and finds out how to send it.
 ///
 /// A transport stream needs no wish, and audio with a header none either
-/// ([`pcm`]). Little-endian audio is copied: then the answer is about the copy,
-/// and what becomes of the file does not matter any more. Where type, clock rate
+/// ([`pcm`]). Little-endian audio will be copied ([`source::Source::make_ready`]): then the
+/// answer is about the copy. Where type, clock rate
 /// and payload are wished, any other regular file with content is taken; then
 /// one that happens to be a transport stream keeps its clock and name if the
 /// payload is whole packets of it.
@@ -164,7 +165,8 @@ pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
     let identity = Identity::of(&file).map_err(|error| MediaError::system(path, error))?;
     let len = identity.size;
     if let Some(sound) = pcm::probe(&file, len, path, wish)? {
-        return sound::open(file, identity, &sound, wish, path);
+        let media = sound::open(identity, &sound, wish, path)?;
+        return Ok((file, media));
     }
     if wish.ptime.is_some() {
         return Err(MediaError::NotSound { path: path.into() });
@@ -194,7 +196,7 @@ pub fn open(path: &Path, wish: &Wish) -> Result<(File, Media), MediaError> {
         octets,
         clock: None,
         identity,
-        converted: false,
+        samples: None,
         has_pcrs,
         pcr_pid: wish.pcr_pid,
         pcr,

@@ -1,11 +1,14 @@
 use super::{
-    super::{Encoding, Media, MediaError, open},
+    super::{Encoding, Media, MediaError, Samples, open},
     Coding, Cut, Format, Order, Sound, Wish, raw,
 };
 use crate::media::{
     au,
     format::{BadSound, milliseconds},
+    library::{ClockWish, Library},
     pcm_files::{au_file, extensible, fmt, riff, wave},
+    plan::Plan,
+    source::SourceError,
     wav,
 };
 use proptest::prelude::*;
@@ -316,7 +319,6 @@ fn opened(name: &str, octets: &[u8], wish: &Wish) -> Result<(Media, Vec<u8>), Me
     let path = dir.path().join(name);
     fs::write(&path, octets).expect("room for it");
     let (file, media) = open(&path, wish)?;
-    // A copy has nothing to do with the file any more.
     fs::write(&path, vec![0; octets.len()]).expect("room for it");
     let mut found = vec![0; (media.octets.end - media.octets.start) as usize];
     file.read_exact_at(&mut found, media.octets.start).expect("all of it");
@@ -326,11 +328,26 @@ fn opened(name: &str, octets: &[u8], wish: &Wish) -> Result<(Media, Vec<u8>), Me
 #[test]
 fn little_endian_audio_is_sent_from_a_copy() {
     let samples: Vec<u8> = (0..240).collect();
-    let file = wave(&fmt(Order::Little, 1, 2, 48_000, 6, 24), 240, &samples);
-    let (media, found) = opened("a.wav", &file, &Wish::default()).expect("a good one");
+    let octets = wave(&fmt(Order::Little, 1, 2, 48_000, 6, 24), 240, &samples);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.wav");
+    fs::write(&path, &octets).expect("room for it");
+    let (file, media) = open(&path, &Wish::default()).expect("a good one");
+    let lies = octets.len() as u64 - 240;
+    assert_eq!(media.samples, Some(Samples { coding: Coding::L24, octets: lies..lies + 240 }));
+    let plan = Plan::new(media.octets.clone(), media.payload).expect("octets");
+    let wish = ClockWish::Even(media.clock.clone().expect("samples are a clock"));
+    let mut source = Library::new(None).source(file, path.clone(), &media, plan, true, wish);
+    let given_up = source.make_ready(&mut |_, _| false);
+    assert!(matches!(given_up, Err(SourceError::Stopped { .. })), "{given_up:?}");
+    source.make_ready(&mut |done, all| (done, all) == (240, 240)).expect("room for it");
+    // The copy has nothing to do with the file any more.
+    fs::write(&path, vec![0; octets.len()]).expect("room for it");
+    let batch = plan.batch(0, 9);
+    source.prepare(&batch).expect("it is as it was");
     let expected: Vec<u8> = samples.chunks(3).flat_map(|sample| sample.iter().rev().copied()).collect();
-    assert_eq!(found, expected);
-    assert!(media.converted);
+    assert_eq!(source.read(&batch).expect("all of it"), expected);
+    assert_eq!(source.sums(&batch), [rtp_common::checksum::payload_sum(&expected)]);
     assert_eq!((media.octets.clone(), media.unit, media.payload), (0..240, 6, 288));
     assert_eq!(media.encoding, Some(Encoding { name: "L24", channels: 2 }));
     assert_eq!(media.ptime(), Some(Duration::from_millis(1)));
@@ -344,7 +361,7 @@ fn audio_in_network_order_is_sent_as_it_lies() {
     let file = au_file(100, 240, 3, 44_100, 2, &samples);
     let (media, found) = opened("a.au", &file, &Wish::default()).expect("a good one");
     assert_eq!(media.octets, 100..340);
-    assert!(!media.converted && media.payload_type == 10);
+    assert!(media.samples.is_none() && media.payload_type == 10);
     assert_eq!(found, [0; 240], "the file itself, which was written over");
     let clock = media.clock.expect("samples are a clock");
     assert_eq!((clock.stretch(100).expect("known").ticks_at(340), clock.known()), (60, 340));

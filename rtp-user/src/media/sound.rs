@@ -3,34 +3,35 @@
 use super::{
     Encoding, Media, Wish,
     clock::Clock,
-    convert::{self, ConvertError},
     error::MediaError,
-    format::{Order, Sound},
+    format::{Coding, Order, Sound},
     identity::Identity,
-    index::user_cache_dir,
     pcm::Cut,
     plan::Plan,
 };
-use std::{fs::File, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
-/// How to send the samples `sound` of `file`; the file that comes with the
-/// answer is a copy of them where they are in another order than RTP's.
-pub(super) fn open(
-    file: File,
-    identity: Identity,
-    sound: &Sound,
-    wish: &Wish,
-    path: &Path,
-) -> Result<(File, Media), MediaError> {
+/// Samples that lie in a file in another order than RTP's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Samples {
+    /// How each is coded.
+    pub coding: Coding,
+    /// Where they lie.
+    pub octets: Range<u64>,
+}
+
+/// How to send the samples `sound` of the file `identity`: of a copy of them, which is not
+/// made here, where they are in another order than RTP's.
+pub(super) fn open(identity: Identity, sound: &Sound, wish: &Wish, path: &Path) -> Result<Media, MediaError> {
     let format = sound.format;
     let Cut { payload_type, payload } = format.cut(wish, path)?;
     Plan::new(sound.octets.clone(), payload)?;
-    let converted = sound.order == Order::Little;
-    let (file, identity, octets) =
-        if converted { copy(&file, sound, path)? } else { (file, identity, sound.octets.clone()) };
+    let little = sound.order == Order::Little;
+    let samples = little.then(|| Samples { coding: format.coding, octets: sound.octets.clone() });
+    let octets = if little { 0..sound.octets.end - sound.octets.start } else { sound.octets.clone() };
     let unit = format.frame();
     let frames = (octets.end - octets.start) / u64::from(unit);
-    let media = Media {
+    Ok(Media {
         payload_type,
         clock_rate: format.rate,
         payload,
@@ -39,23 +40,9 @@ pub(super) fn open(
         clock: Clock::even(format.rate, octets.start, octets.end, frames),
         octets,
         identity,
-        converted,
+        samples,
         has_pcrs: false,
         pcr_pid: None,
         pcr: None,
-    };
-    Ok((file, media))
-}
-
-/// A copy in RTP's byte order, what it is, and all of its octets.
-fn copy(file: &File, sound: &Sound, path: &Path) -> Result<(File, Identity, Range<u64>), MediaError> {
-    let octets = sound.octets.end - sound.octets.start;
-    let cache = user_cache_dir();
-    let copy = convert::to_network_order(file, sound.octets.clone(), sound.format.coding, cache.as_deref());
-    let copy = copy.map_err(|error| match error {
-        ConvertError::Read(source) => MediaError::system(path, source),
-        ConvertError::Write(source) => MediaError::NoCopy { path: path.into(), octets, source },
-    })?;
-    let identity = Identity::of(&copy).map_err(|error| MediaError::system(path, error))?;
-    Ok((copy, identity, 0..octets))
+    })
 }

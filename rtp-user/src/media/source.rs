@@ -2,11 +2,13 @@
 
 pub(super) mod ahead;
 mod error;
+mod samples;
 mod window;
 
 pub use error::SourceError;
 
 use super::{
+    Samples,
     clock::{Clock, Knot, Stretch},
     identity::Identity,
     index::{Index, Key},
@@ -68,6 +70,8 @@ pub struct Source {
     window: Option<Window>,
     buffer: Vec<u8>,
     looked: Seldom,
+    /// What it is to be a copy of.
+    samples: Option<Samples>,
     /// What it is, if it is a prepared file. All octets that are spoken of are the source's then.
     copy: Option<Arc<Copy>>,
 }
@@ -100,6 +104,7 @@ impl Source {
             window: None,
             buffer: Vec::new(),
             looked: Seldom::default(),
+            samples: None,
             copy: None,
         };
         source.take_index();
@@ -126,6 +131,7 @@ impl Source {
     /// that was indexed. What was sent since it was not is known when [`Self::check`]
     /// is called at the end.
     pub fn prepare(&mut self, batch: &Batch) -> Result<(), SourceError> {
+        self.make_ready(&mut |_, _| true)?;
         if self.looked.is_due(now()) {
             self.check()?;
         }
@@ -157,6 +163,7 @@ impl Source {
 
     /// The octets of `batch`.
     pub fn read(&mut self, batch: &Batch) -> Result<&[u8], SourceError> {
+        self.make_ready(&mut |_, _| true)?;
         self.buffer.resize(batch.octets, 0);
         match self.file.read_exact_at(&mut self.buffer, batch.offset) {
             Ok(()) => Ok(&self.buffer),
@@ -304,6 +311,7 @@ impl Source {
 
     /// Reads a little further what is not known.
     fn read_on(&mut self) -> Result<(), SourceError> {
+        self.make_ready(&mut |_, _| true)?;
         let read = self.lock().map_or(Ok(()), |mut making| making.read_on(&self.file));
         read.map_err(|source| self.read_error(source))?;
         self.check()?;

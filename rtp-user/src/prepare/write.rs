@@ -13,6 +13,7 @@ use crate::{
             Copy,
             format::{self, BLOCK, HEAD, Head, Kind, LONGEST_PATH, Numbers, Timing},
         },
+        source::SourceError,
     },
     pace::Pace,
     schedule::Origin,
@@ -136,6 +137,10 @@ impl Original {
             taken: 0,
             sums: Vec::new(),
         };
+        match source.make_ready(&mut |_, _| go_on(0, packets)) {
+            Err(SourceError::Stopped { .. }) => return Ok(false),
+            ready => ready?,
+        }
         while source.read_further()? {
             if !go_on(0, packets) {
                 return Ok(false);

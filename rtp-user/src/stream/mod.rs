@@ -19,6 +19,7 @@ use crate::{
     media::{
         Wish,
         library::{Cache, Library},
+        source::SourceError,
     },
     net::{netlink::Netlink, qdisc::Kind},
     pace::{OnLate, Pace},
@@ -135,6 +136,13 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
         let Stream { flows, manner, sums } = stream;
         let cut = (options.start, options.duration);
         let mut items = row.items(&library, sums, cut, &mut go_on)?;
+        for item in &mut items {
+            match item.source().make_ready(&mut go_on) {
+                // Nothing will be sent.
+                Err(SourceError::Stopped { .. }) => {}
+                ready => ready?,
+            }
+        }
         if options.pace == Pace::None {
             // An error is met again, and told, by the play.
             let mut has_none = |item: &mut Item| matches!(item.source().has_clock(&mut go_on), Ok(false));

@@ -21,6 +21,7 @@ mod output;
 mod prepare;
 mod prepared;
 mod signals;
+mod sound;
 mod sweep;
 #[path = "../support/synth.rs"]
 mod synth;

@@ -133,7 +133,7 @@ impl Copy {
             // Samples make a clock that counts as RTP's does; a bit rate, or PCRs, count otherwise.
             clock: self.clock.as_deref().filter(|clock| clock.hertz() == kind.clock_rate).cloned(),
             identity: self.identity,
-            converted: false,
+            samples: None,
             has_pcrs: false,
             pcr_pid: None,
             pcr: None,

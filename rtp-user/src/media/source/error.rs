@@ -50,6 +50,19 @@ pub enum SourceError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// No copy of its samples in RTP's byte order.
+    #[error(
+        "{path} is little-endian, and there is no room for the {octets} octets of a copy in RTP's byte order: {source}; \
+         make room in the cache directory (see XDG_CACHE_HOME)"
+    )]
+    NoCopy {
+        /// Which.
+        path: PathBuf,
+        /// Octets of its samples.
+        octets: u64,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// It is a prepared file that cannot be sent.
     #[error(transparent)]
     Copy(#[from] CopyError),
