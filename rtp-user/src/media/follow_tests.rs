@@ -87,12 +87,12 @@ fn the_clock_goes_where_the_tables_have_it() {
                 parts += 1;
             }
         }
-        let once = scanned(&synth, None).clock.span();
+        let lasted = scanned(&synth, None).clock.span();
         let at = synth.octets.len() as u64;
         part(&mut synth, tables(after), second, 3000 * HERTZ);
         let scan = scanned(&synth, None);
         // What comes at the same rate takes the same time; tables are a little of it.
-        let expected = once * scan.clock.known() / at;
+        let expected = lasted * scan.clock.known() / at;
         let off = scan.clock.span().abs_diff(expected);
         assert!(off < HERTZ / 25, "{case}: {} ticks, not {expected}", scan.clock.span());
         assert_eq!((scan.pid, scan.counts.moves), (Some(0x100), moves), "{case}: {:?}", scan.counts);
