@@ -23,5 +23,3 @@ mod prepared;
 mod signals;
 mod sound;
 mod sweep;
-#[path = "../support/synth.rs"]
-mod synth;
