@@ -121,7 +121,9 @@ pub async fn run(options: &[Options], stop: Stop) -> Result<Report> {
         rows.map(|(options, copy)| row::Row::open(options, copy.as_ref())).collect::<Result<Vec<_>>>()?;
     let netlink = Netlink::open()?;
     let media: Vec<_> = rows.iter().map(|row| row.media().clone()).collect();
-    let rates: Vec<_> = rows.iter().map(|row| row.rate(&library)).collect();
+    // Beginnings are read for it: nobody waits for those of many files to be stopped.
+    let rate = |row: &row::Row| if stop.is_set() { None } else { row.rate(&library) };
+    let rates: Vec<_> = rows.iter().map(rate).collect();
     let Setup { streams, facts, choices, log, keepers } =
         setup::prepare(&netlink, options, &media, &rates, &copies, &stop).await?;
     let described = options.iter().zip(&media).zip(&facts);

@@ -7,7 +7,7 @@ use crate::{
 use serde_json::Value;
 
 /// Says so on standard error.
-const ALIKE: &str = "all timestamps are alike";
+const ALIKE: &str = "all timestamps of a play are alike";
 /// More than is looked at from either end.
 const FAR: usize = 360_000;
 
