@@ -232,6 +232,7 @@ pub(super) mod tests {
                 mtu: 1500,
                 up: true,
                 carrier: true,
+                running: true,
                 ethernet: true,
                 arp: true,
                 loopback: false,

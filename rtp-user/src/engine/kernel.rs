@@ -3,6 +3,7 @@
 
 use super::{
     Flow, Outline, SendError, Setting, Totals,
+    missing::Missing,
     outlet::Outlet,
     registration::{OpenError, Registration, describe},
     sendfile::Hand,
@@ -10,7 +11,12 @@ use super::{
 use crate::{
     kernel::attach::SharedMaps,
     media::{plan::Batch, source::Source},
-    net::{route::NextHop, socket::FlowSocket},
+    monotonic::now,
+    net::{
+        hindrance,
+        route::{Ends, NextHop},
+        socket::FlowSocket,
+    },
     pace::Lateness,
     stop::Stop,
 };
@@ -36,11 +42,8 @@ pub struct KernelFlow {
     outlet: Outlet,
     /// Number of the next packet, as the program will know it.
     number: u64,
-    /// Packets that wait for, or were lost with, a neighbour that is silent now.
-    waiting: u64,
-    /// Whether one ever was: held-up packets may find their sums gone.
-    was_silent: bool,
-    next_hop: Option<NextHop>,
+    missing: Missing,
+    path: Path,
     hand: Hand,
     /// The newest piece of the timeline, and its place in the flow's state.
     piece: Piece,
@@ -71,11 +74,10 @@ impl KernelFlow {
         Ok(Self {
             hand: Hand::of(&outlet.socket),
             registration,
+            missing: Missing::of(outlet.outline.destination),
             outlet,
             number: 0,
-            waiting: 0,
-            was_silent: false,
-            next_hop: path.next_hop,
+            path,
             piece: Piece::default(),
             place: 0,
             stop,
@@ -113,40 +115,52 @@ impl KernelFlow {
         sent.map_err(|source| self.outlet.error(source))
     }
 
-    /// Sees to it that the program saw all packets so far. The whole way from
+    /// How many of the packets so far the program did not see. The whole way from
     /// `sendfile` to the second pass runs within the call, unless packets wait
     /// for the next hop's link-layer address.
-    fn check_seen(&mut self, sent: u64) -> Result<(), SendError> {
+    fn unseen(&self) -> Result<u64, SendError> {
         let destination = self.outlet.outline.destination;
         let passed = self.registration.with(|maps, slot| maps.flows.passed(slot));
         let seen = passed.packets + passed.drops.iter().sum::<u64>();
         let fatal = |&reason: &Reason| {
-            passed.drops[reason as usize] > 0 && !(reason == Reason::Note && self.was_silent)
+            passed.drops[reason as usize] > 0 && !(reason == Reason::Note && self.missing.ever())
         };
         if let Some(reason) = Reason::ALL.into_iter().find(fatal) {
             let packets = passed.drops[reason as usize];
             return Err(SendError::Dropped { destination, packets, reason: reason.words() });
         }
-        if seen > self.number {
-            return Err(SendError::Miscut { destination, seen, sent: self.number });
+        let missing = self.number.checked_sub(seen);
+        missing.ok_or(SendError::Miscut { destination, seen, sent: self.number })
+    }
+
+    /// Sees to it that the program saw the last batch, of `sent` packets, or that there is a reason.
+    fn check_seen(&mut self, sent: u64) -> Result<(), SendError> {
+        let missing = self.unseen()?;
+        if !self.missing.note(missing, now()) {
+            return Ok(());
         }
-        let missing = self.number - seen;
-        if missing > self.waiting && !self.next_hop.as_ref().is_some_and(NextHop::is_silent) {
-            return Err(SendError::Bypassed { destination, missing: missing - self.waiting, sent });
+        let Path { interface, segmenter, next_hop } = self.path;
+        let links: Vec<u32> = [interface].into_iter().chain(segmenter).collect();
+        let Outline { source, destination, .. } = self.outlet.outline;
+        let ends = Ends { destination: destination.ip(), source: Some(source.ip()) };
+        let hindrance = hindrance::look(ends, &links, next_hop);
+        // A next hop that answered meanwhile let packets go that waited.
+        let missing = self.unseen()?;
+        let now = now();
+        match hindrance {
+            Some(hindrance) => self.missing.explain(hindrance, missing, now),
+            None if self.missing.note(missing, now) => self.missing.doubt(missing, sent, now)?,
+            None => {}
         }
-        if missing > 0 && !self.was_silent {
-            self.was_silent = true;
-            tracing::warn!(
-                "{destination}: the next hop does not answer any more; packets are lost until it does"
-            );
-        }
-        self.waiting = missing;
         Ok(())
     }
 }
 
 impl Flow for KernelFlow {
     fn send(&mut self, source: &mut Source, batch: &Batch, pieces: &[Piece]) -> Result<bool, SendError> {
+        if self.missing.pauses_until().is_some_and(|until| !self.stop.sleep_until(until)) {
+            return Ok(false);
+        }
         if self.registration.is_to_leave() {
             return Err(SendError::Detached { destination: self.outlet.outline.destination });
         }
@@ -171,6 +185,14 @@ impl Flow for KernelFlow {
         self.number += batch.packets as u64;
         self.check_seen(batch.packets as u64)?;
         Ok(true)
+    }
+
+    fn check(&mut self) -> Result<(), SendError> {
+        if !self.missing.is_in_doubt() {
+            return Ok(());
+        }
+        let missing = self.unseen()?;
+        self.missing.conclude(missing, self.number)
     }
 
     fn show(&mut self, lateness: &Lateness) {

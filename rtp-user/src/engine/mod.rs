@@ -1,6 +1,7 @@
 //! The engines: ways to put the same packets on the wire.
 
 pub mod kernel;
+mod missing;
 mod outlet;
 pub mod prepared;
 pub mod registration;
@@ -112,7 +113,7 @@ pub enum SendError {
         /// Where to.
         destination: SocketAddr,
     },
-    /// Packets passed the interface without the program.
+    /// Packets passed the interface without the program, batch after batch.
     #[error(
         "{missing} of {sent} packets to {destination} did not pass the krtp program: \
          it was detached, or another program or rule on the interface takes packets before it"
@@ -122,7 +123,7 @@ pub enum SendError {
         destination: SocketAddr,
         /// Packets that were not seen.
         missing: u64,
-        /// Packets of the batch.
+        /// Packets of those batches.
         sent: u64,
     },
     /// The kernel made other packets of it than it was asked for.
@@ -224,6 +225,11 @@ pub trait Flow: std::fmt::Debug + Send {
     /// at least one, at most [`PIECES_PER_BATCH`]. Blocks while the socket's
     /// buffer is full. `Ok(false)`: nothing was sent because the stream is to stop.
     fn send(&mut self, source: &mut Source, batch: &Batch, pieces: &[Piece]) -> Result<bool, SendError>;
+
+    /// Sees to it, when all was sent, that it went its way.
+    fn check(&mut self) -> Result<(), SendError> {
+        Ok(())
+    }
 
     /// Shows how late the flow is to whoever looks at it.
     fn show(&mut self, lateness: &Lateness);

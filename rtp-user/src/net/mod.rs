@@ -1,5 +1,6 @@
 //! The host's network: links, routes, sockets.
 
+pub mod hindrance;
 pub mod netlink;
 pub mod offload;
 pub mod qdisc;

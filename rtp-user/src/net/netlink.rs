@@ -26,6 +26,8 @@ pub struct Link {
     pub up: bool,
     /// Whether it has a carrier: a cable with somebody at the other end.
     pub carrier: bool,
+    /// Whether the kernel hands packets to it: carrier alone comes a moment before.
+    pub running: bool,
     /// Whether it has Ethernet headers (loopback pretends to).
     pub ethernet: bool,
     /// Whether neighbours are asked for their link-layer addresses.
@@ -165,6 +167,7 @@ impl Link {
             mtu: 0,
             up: message.header.flags.contains(LinkFlags::Up),
             carrier: message.header.flags.contains(LinkFlags::LowerUp),
+            running: message.header.flags.contains(LinkFlags::Running),
             ethernet: matches!(layer, LinkLayerType::Ether | LinkLayerType::Loopback),
             arp: !message.header.flags.contains(LinkFlags::Noarp),
             loopback: layer == LinkLayerType::Loopback,

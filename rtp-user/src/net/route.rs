@@ -169,18 +169,10 @@ pub struct NextHop {
 }
 
 impl NextHop {
-    /// Whether its link-layer address is not known now. Blocks; for a thread
-    /// outside of any runtime.
-    pub fn is_silent(&self) -> bool {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-            return false;
-        };
-        runtime
-            .block_on(async {
-                let state = state(&Netlink::open()?, self.address, self.interface).await?;
-                Ok::<_, NetlinkError>(!state.is_some_and(is_known))
-            })
-            .unwrap_or(false)
+    /// Whether its link-layer address is not known now.
+    pub async fn is_silent(&self, netlink: &Netlink) -> Result<bool, NetlinkError> {
+        let state = state(netlink, self.address, self.interface).await?;
+        Ok(!state.is_some_and(is_known))
     }
 }
 

@@ -240,9 +240,10 @@ impl Player {
         Ok(true)
     }
 
-    /// Sees to it that all that was sent is what was indexed: files are looked at now and then only.
+    /// Sees to it that all that was sent is what was indexed (files are looked at now and then only) and went its way.
     pub fn check(&mut self) -> Result<(), SendError> {
-        self.course.check()
+        self.course.check()?;
+        self.flows.iter_mut().try_for_each(|flow| flow.check())
     }
 
     /// Shows how late it is to whoever looks at the flows.

@@ -3,13 +3,14 @@
 use crate::support::{
     Capture, Ended, Net, Running, State, Stream,
     expect::number,
+    hook,
     media::{Rate, sample, sample_path},
     wait_for,
 };
 use aya::maps::{Map, MapData};
 use krtp::kernel::maps::Flows;
 use rustix::process::Signal;
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 /// An interface that was attached and is detached on drop, should a test panic.
 struct Attached<'a>(&'a Net);
@@ -153,6 +154,67 @@ fn detached_under_a_paced_stream() {
 #[test]
 fn detached_under_an_unpaced_stream() {
     detached_under_a_stream("none");
+}
+
+/// Takes the program of an attached `va` away, as `krtp detach` would not.
+fn take_away(net: &Net) {
+    if hook() == "tcx" {
+        fs::remove_file(pins(net).join("link")).expect("nobody else holds the link");
+    } else {
+        net.a.run("tc", &["filter", "delete", "dev", "va", "egress"]);
+    }
+}
+
+/// What leaves without a header is noticed after some batches, and the stream says so at its end.
+fn bypassed_under_a_stream(pace: &str) {
+    /// As many as prove it, of as many packets as a batch can have.
+    const MOST: usize = 5 * 64;
+    let net = Net::direct();
+    net.slow_down();
+    let before = State::of(&net.a);
+    let attached = Attached::new(&net, &[]);
+    let capture = Capture::start(&net.b, "vb", &[5004]);
+    let destination = "198.18.0.2:5004".parse().expect("an address");
+    let running = endless(&net, pace);
+    wait_for("a packet", || capture.so_far(destination).pop());
+    take_away(&net);
+    let ended = running.wait();
+    let line = ended.failure();
+    assert!(line.contains("packets to 198.18.0.2:5004 did not pass the krtp program"), "{pace}: {line}");
+    let packets = number(&ended.json(), "packets");
+    let datagrams = capture.datagrams(destination, packets);
+    let headed = datagrams.iter().take_while(|datagram| datagram.rtp().is_ok()).count();
+    assert_eq!(headed, packets, "--pace {pace}: packets with a header");
+    assert!(datagrams.len() <= headed + MOST, "--pace {pace}: {} of {headed}", datagrams.len());
+    drop(attached);
+    assert_eq!(State::of(&net.a), before, "--pace {pace}");
+}
+
+#[test]
+fn bypassed_under_a_paced_stream() {
+    bypassed_under_a_stream("pcr");
+}
+
+#[test]
+fn bypassed_under_an_unpaced_stream() {
+    bypassed_under_a_stream("none");
+}
+
+/// A stream that ends before there is a proof.
+#[test]
+fn bypassed_under_a_short_stream() {
+    let net = Net::direct();
+    let attached = Attached::new(&net, &[]);
+    take_away(&net);
+    for packets in [1, 100] {
+        let path = net.krtp.file("short.ts", &sample()[..packets * 1316]);
+        let arguments = [path.to_str().expect("a name"), "--to", "198.18.0.2:5004", "--engine", "kernel"];
+        let ended = net.stream(&[&arguments[..], &["--pace", "none"]].concat());
+        let words =
+            format!("{packets} of {packets} packets to 198.18.0.2:5004 did not pass the krtp program");
+        assert!(ended.failure().contains(&words), "{words}? {ended:?}");
+    }
+    drop(attached);
 }
 
 /// A stream that brought its own program goes on under an attached one, which

@@ -89,6 +89,20 @@ fn the_interface_is_set_down() {
     );
 }
 
+/// Nothing has happened to the network, and no batch comes back.
+#[test]
+fn the_segmenter_is_deleted() {
+    for pace in ANYHOW {
+        let net = Net::resolving();
+        let options = ["--engine", "kernel", "--pace", pace];
+        let ended = under_a_stream(&net, &options, 0, |_| {
+            net.a.ip(&["link", "delete", "krtp0"]);
+        });
+        let words = "packets to 198.18.0.2:5004 did not pass the krtp program";
+        assert!(ended.failure().contains(words), "{pace}: {words}? {}", ended.failure());
+    }
+}
+
 #[test]
 fn the_mtu_is_lowered() {
     each_engine(

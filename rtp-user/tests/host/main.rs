@@ -10,6 +10,7 @@ mod attach;
 mod bystanders;
 mod changes;
 mod clock;
+mod events;
 mod file;
 mod flows;
 mod index;

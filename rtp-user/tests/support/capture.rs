@@ -121,7 +121,8 @@ impl Drop for Capture {
     }
 }
 
-fn open(index: u32) -> io::Result<Socket> {
+/// A packet socket at the interface of that index, whose reads end after a while.
+pub fn open(index: u32) -> io::Result<Socket> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
     set_socket_recv_buffer_size_force(&socket, BUFFER)?;
     socket.set_read_timeout(Some(TURN))?;

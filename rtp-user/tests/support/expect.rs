@@ -128,8 +128,9 @@ impl<'a> Stream<'a> {
         packets
     }
 
+    /// Sees that all but the payload of `datagram` is the stream's.
     #[track_caller]
-    fn assert_datagram(&self, name: &str, datagram: &Datagram, source: SocketAddr) {
+    pub fn assert_datagram(&self, name: &str, datagram: &Datagram, source: SocketAddr) {
         assert_eq!(datagram.destination, self.destination, "{name}: destination");
         assert_eq!(datagram.source.ip(), self.source.ip(), "{name}: source address");
         let port = if self.source.port() == 0 { source.port() } else { self.source.port() };
@@ -140,7 +141,7 @@ impl<'a> Stream<'a> {
     }
 
     /// A packet's timestamp says where its payload begins, were all payloads full.
-    fn timestamp_of(&self, number: usize, per_play: usize) -> u32 {
+    pub fn timestamp_of(&self, number: usize, per_play: usize) -> u32 {
         let Some(rate) = self.rate else {
             return self.timestamp;
         };
