@@ -141,7 +141,8 @@ impl KernelFlow {
         }
         let Path { interface, segmenter, next_hop } = self.path;
         let links: Vec<u32> = [interface].into_iter().chain(segmenter).collect();
-        let Outline { source, destination, .. } = self.outlet.outline;
+        // A connected socket has its route looked for by the source that it got.
+        let Outline { destination, source, .. } = &self.outlet.outline;
         let ends = Ends { destination: destination.ip(), source: Some(source.ip()) };
         let hindrance = hindrance::look(ends, &links, next_hop);
         // A next hop that answered meanwhile let packets go that waited.

@@ -25,7 +25,7 @@ impl Hindrance {
     }
 }
 
-/// What keeps packets between those `ends` from leaving through `links` now (indices), if
+/// What keeps packets between `ends` from leaving through `links` now (indices), if
 /// anything does. `next_hop`: who had to answer at first, where somebody has to;
 /// the route may have changed since. Blocks; for a thread outside of any runtime.
 pub fn look(ends: Ends, links: &[u32], next_hop: Option<NextHop>) -> Option<Hindrance> {

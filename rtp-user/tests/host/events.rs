@@ -11,8 +11,10 @@ use crate::support::{
 use futures_util::TryStreamExt;
 use krtp::net::netlink::Netlink;
 use rtnetlink::packet_route::AddressFamily;
+use rtp_common::notes::RING;
 use rustix::process::Signal;
 use std::{
+    collections::BTreeSet,
     io::Read,
     sync::{
         Arc,
@@ -37,33 +39,35 @@ fn endless<'a>(file: &'a [u8], destination: &str) -> Stream<'a> {
     Stream { rate: Some(Rate::of_bits(4_000_000)), ..Stream::of_ts(file, "198.18.0.1:0", destination) }
 }
 
-/// Sees that `datagrams` are packets of the stream in order, of which some are missing; the number of the last.
+/// Sees that `datagrams` are packets of the stream, each once, of which some are missing; how many packets the stream
+/// had up to the last of them. What waited for a neighbour may come behind what did not wait.
 #[track_caller]
 fn assert_packets_of(stream: &Stream, datagrams: &[Datagram]) -> usize {
     let cuts = cut(stream.file.len(), stream.payload);
-    let mut next = 0;
-    let mut reached = None;
+    let (mut numbers, mut sequences) = (BTreeSet::new(), BTreeSet::new());
+    let mut end = 0_usize;
     for (place, datagram) in datagrams.iter().enumerate() {
         let name = format!("datagram {place} of {}", datagrams.len());
         stream.assert_datagram(&name, datagram, datagrams[0].source);
         let packet = datagram.rtp().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let name = format!("{name}, {} at {}", packet.sequence, packet.timestamp);
         let is = |number: &usize| {
             let off = packet.timestamp.wrapping_sub(stream.timestamp_of(*number, cuts.len())).cast_signed();
             (-1..=1).contains(&off) && packet.payload == stream.file[cuts[number % cuts.len()].clone()]
         };
-        let number = (next..next + MOST).find(is);
-        let number =
-            number.unwrap_or_else(|| panic!("{name}: none of the stream from {next} on: {packet:?}"));
+        let near = end.saturating_sub(RING)..end + MOST;
+        let number = near.clone().find(is).unwrap_or_else(|| panic!("{name}: none of {near:?}"));
         let seam = number > 0 && number.is_multiple_of(cuts.len());
         assert_eq!(packet.marker, seam, "{name}: marker");
         assert_eq!(Some(packet.ssrc), stream.ssrc, "{name}: SSRC");
-        // Those that did not reach the interface have none.
         let sequence = packet.sequence.wrapping_sub(stream.sequence);
-        assert!(reached < Some(sequence) && usize::from(sequence) <= number, "{name}: {number}: {packet:?}");
-        reached = Some(sequence);
-        next = number + 1;
+        assert!(numbers.insert(number) && sequences.insert(sequence), "{name}: packet {number} again");
+        end = end.max(number + 1);
     }
-    next - 1
+    // Those that did not reach the interface have none.
+    let last = sequences.last().copied().map(usize::from);
+    assert!(last < Some(end), "sequence numbers run ahead: {last:?} of {end}");
+    end
 }
 
 /// Waits for some more packets than came so far, ends the stream, and sees that it was whole
@@ -79,10 +83,11 @@ fn ends_well(stream: &Stream, mut running: Running, capture: &Capture, words: Op
     let last: u16 = number(&report["flows"][0], "last_sequence");
     let arrived = || {
         let datagrams = capture.so_far(stream.destination);
-        datagrams.last()?.rtp().is_ok_and(|packet| packet.sequence == last).then_some(datagrams)
+        let is_last = |datagram: &Datagram| datagram.rtp().is_ok_and(|packet| packet.sequence == last);
+        datagrams.iter().any(is_last).then_some(datagrams)
     };
     let datagrams = wait_for("the last packet", arrived);
-    let sent = assert_packets_of(stream, &datagrams) + 1;
+    let sent = assert_packets_of(stream, &datagrams);
     let packets: usize = number(&report["flows"][0], "flow_packets");
     assert_eq!(last, stream.sequence.wrapping_add(packets as u16).wrapping_sub(1), "{report}");
     if let Some(words) = words {

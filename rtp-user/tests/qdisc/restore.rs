@@ -98,7 +98,7 @@ fn a_qdisc_with_filters_is_left_alone() {
         }
         let (handle, class) = (qdisc[1], format!("{}1", qdisc[1]));
         let filter = ["filter", "add", "dev", "va", "parent", handle, "protocol", "all", "prio", "7"];
-        let all = ["bpf", "bytecode", "1,6 0 0 0", "flowid", &class];
+        let all = ["bpf", "bytecode", "1,6 0 0 4294967295", "flowid", &class];
         net.a.run("tc", &[&filter[..], &all].concat());
         let filters = || net.a.run("tc", &["filter", "show", "dev", "va", "parent", handle]);
         let before = (root_of(&net, "va"), filters());
